@@ -1,0 +1,2 @@
+dist_noinst_SCRIPTS = %D%/check-floors
+TESTS += %D%/check-floors

@@ -1,0 +1,389 @@
+/*
+ * spool.h - a directory as a message queue.
+ *
+ * An agent that can only read and write files talks through a spool. This
+ * module knows names, bytes and renames; what is JSON in it is written by the
+ * floors above. agentchat-spool(5) is the contract with the agent; this is
+ * the contract with the code.
+ *
+ * Who owns which rename
+ *
+ *	daemon	tmp/X -> new/X		delivers: a reader of new/ never sees half
+ *	daemon	tmp/X -> cur/X		own echoes, which nobody needs to read
+ *	agent	new/X -> cur/X		"I have read it"
+ *	agent	anything -> out/X	sends, atomically
+ *	daemon	out/X -> queue/ID	claims: from here on it is sent once
+ *	daemon	outbox.jsonl <-> .outbox.retired	(RENAME_EXCHANGE) retires
+ *
+ * Every other file has one writer, the daemon, and views are replaced whole
+ * (tmp + rename) or appended to so that a reader sees whole lines (ring.c).
+ *
+ * Receiving, in an order that survives a crash between any two steps:
+ *
+ *	1 stage		message to tmp/NAME, NAME made from the message alone
+ *	2 sync		syncfs, on a worker: staged bytes and names are durable
+ *	3 cursor	replaced, durably: "up to here is mine"
+ *	4 rings		lines appended
+ *	5 publish	tmp/NAME -> new/NAME, RENAME_NOREPLACE
+ *	6 acknowledge	to the relay
+ *
+ * After a crash, a staged file at or below the cursor was not published yet
+ * (else it would not be in tmp/): publish it now, after putting its line in
+ * the rings if it isn't there. A staged file above the cursor comes again
+ * from the relay: remove it. A message at or below the cursor without staged
+ * file was delivered; if it isn't in new/ or cur/ the agent has taken it, and
+ * it must not appear again.
+ *
+ * Sending: what an agent puts down (a line of outbox.jsonl, a file in out/)
+ * is copied into the queue (queue.c), an append-only journal of our own, in
+ * one record with the position that it was read from. So "queued" and "read
+ * up to here" can't disagree after a crash. An item leaves the queue when its
+ * receipt is in sent/ or failed/; receipts are named by the item, so that
+ * confirming twice writes the same file twice.
+ *
+ * Hostile neighbours: names come from the network, and agents own their
+ * directory. Every path is one checked component relative to a held
+ * descriptor, opened O_NOFOLLOW | O_NONBLOCK; what is opened must be a
+ * regular file of ours with one link.
+ *
+ * Functions return 0 or a negative errno unless they say otherwise, never
+ * log, and take no locks: one thread uses a struct spool. spool_sync() is the
+ * exception, made for a worker thread.
+ */
+#ifndef AC_SPOOL_SPOOL_H
+#define AC_SPOOL_SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+
+#define SPOOL_MSG_MAX	(1 << 20)	/* bytes of one message */
+#define SPOOL_NAME_MAX	128		/* file name with its NUL */
+#define SPOOL_BOX_MAX	66		/* box name with its NUL */
+#define SPOOL_BOXES_MAX	256		/* DM directories before @other */
+#define SPOOL_RING_LINES 1000
+#define SPOOL_OTHER	"@other"
+
+/* ------------------------------------------------------------------ fs.c */
+
+/*
+ * Small files, whole. name is one component, at a directory descriptor.
+ *
+ * spool_replace	write under a temporary name (".NAME.new") and rename
+ *			over name; with durable, after 0 it survives power loss
+ * spool_slurp		append the content to out; -EFBIG beyond max bytes;
+ *			-ELOOP, -EINVAL for what isn't a regular file of ours
+ * spool_subdir		open (made if create) a directory; *fd is the caller's
+ */
+int	spool_replace(int dir, const char *name, const void *, size_t len,
+	    bool durable) AC_NONNULL(2) AC_MUST_CHECK;
+int	spool_slurp(int dir, const char *name, size_t max, struct buf *out)
+	    AC_NONNULL(2, 4) AC_MUST_CHECK;
+int	spool_subdir(int dir, const char *name, bool create, int *fd)
+	    AC_NONNULL(2, 4) AC_MUST_CHECK;
+
+/*
+ * A path component that may come from the network: 1 to 100 bytes of
+ * [A-Za-z0-9._#@+=-], not starting with '.'.
+ */
+bool	spool_component_ok(const char *name, size_t len) AC_NONNULL(1);
+
+/* ----------------------------------------------------------------- box.c */
+
+struct spool;		/* one instance directory, held open */
+struct spool_box;	/* a channel or DM directory in it, held open */
+
+/*
+ * The root of all spools: path, else $AGENTCHAT_DIR, else ./.agentchat. Made
+ * 0700 with a .gitignore of "*" if create. -EACCES if others may write to it
+ * or it isn't ours. *fd is the caller's.
+ */
+int	spool_root(const char *path, bool create, int *fd)
+	    AC_NONNULL(3) AC_MUST_CHECK;
+
+/* Open an instance: a directory relative to at (or AT_FDCWD), made if create. */
+int	spool_open(struct spool **, int at, const char *path, bool create)
+	    AC_NONNULL(1, 3) AC_MUST_CHECK;
+void	spool_close(struct spool *);	/* boxes too; NULL accepted */
+int	spool_dir(const struct spool *) AC_NONNULL(1);	/* borrowed fd */
+
+/*
+ * The pid file is the lock: held from spool_lock() to spool_close() or death.
+ *
+ * spool_lock	-EBUSY: somebody has it. Writes our pid.
+ * spool_holder	the pid that holds it; 0 if nobody does, whatever the file
+ *		says (stale and recycled pids are nobody); dir is an instance
+ *		directory
+ */
+int	spool_lock(struct spool *) AC_NONNULL(1) AC_MUST_CHECK;
+int	spool_holder(int dir, pid_t *) AC_NONNULL(2) AC_MUST_CHECK;
+
+/* "#name" or "@name", name 1 to 64 of [A-Za-z0-9_-]. */
+bool	spool_box_name_ok(const char *, size_t len) AC_NONNULL(1);
+
+/*
+ * The box of that name, made if create: the directory with new/ cur/ tmp/
+ * out/. Owned by the spool; the same pointer while it is open. -ENOENT: no
+ * such directory; -EINVAL: not a name; -EMFILE: SPOOL_BOXES_MAX DM boxes.
+ * A directory without its sub-folders gets them (an agent's mkdir joins).
+ */
+int	spool_box(struct spool *, const char *name, bool create,
+	    struct spool_box **) AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
+
+/*
+ * Has the agent taken the box away? True as soon as the directory or one of
+ * its sub-folders is gone or is another one than we hold.
+ */
+bool	spool_box_gone(const struct spool_box *) AC_NONNULL(1);
+
+/* Forget the box; what is left of its directory is removed if it is empty. */
+void	spool_box_drop(struct spool *, struct spool_box *) AC_NONNULL(1, 2);
+
+const char *spool_box_name(const struct spool_box *) AC_NONNULL(1);
+int	spool_box_dir(const struct spool_box *) AC_NONNULL(1);	/* borrowed fd */
+enum spool_sub { SPOOL_NEW, SPOOL_CUR, SPOOL_TMP, SPOOL_OUT };
+int	spool_box_sub(const struct spool_box *, enum spool_sub)	/* borrowed fd */
+	    AC_NONNULL(1);
+
+/*
+ * Every directory of the instance whose name is a box name, open or not, in
+ * no order. fn's non-zero result ends the walk and is returned.
+ */
+int	spool_each_box(struct spool *, int (*fn)(void *, const char *name),
+	    void *arg) AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/* ------------------------------------------------------------- deliver.c */
+
+/*
+ * A message's file name: "<13-digit ts>.<8-digit seq>.<sender>", without the
+ * sender's '@'. Sorts by arrival. ts is clamped to 13 digits; a seq of more
+ * digits takes what it needs. -EINVAL: sender is no path component.
+ */
+int	spool_name(char out[SPOOL_NAME_MAX], int64_t ts_ms, uint64_t seq,
+	    const char *sender) AC_NONNULL(1, 4) AC_MUST_CHECK;
+/* The seq in such a name; 0 if it is none. */
+uint64_t spool_name_seq(const char *name) AC_NONNULL(1);
+
+/*
+ * Write a message (len bytes, borrowed) to tmp/name. 0 if it is already there
+ * whole. -EEXIST if new/ or cur/ has it: delivered before, nothing to do.
+ * -ENOSPC, -EDQUOT: nothing is left behind, try later. -ESTALE: box is gone.
+ */
+int	spool_stage(struct spool_box *, const char *name, const void *msg,
+	    size_t len) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+
+/*
+ * Make all that was staged in any box durable. Blocks on disk; safe on a
+ * worker while other threads use the spool. An error is final: what the
+ * kernel dropped can't be found out, so the program must end.
+ */
+int	spool_sync(const struct spool *) AC_NONNULL(1) AC_MUST_CHECK;
+
+/*
+ * tmp/name -> new/name, or cur/name if read. 0 also if it is there already
+ * (tmp/name is removed). -ENOENT: not staged. -ESTALE: box is gone.
+ */
+int	spool_publish(struct spool_box *, const char *name, bool read)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/*
+ * After a crash (see the essay): calls fn for each staged file of the box in
+ * name order, with its seq and whole content; fn returns 1 to publish it, 0
+ * to remove it, or an error to stop. Strange files in tmp/ are removed.
+ */
+typedef int spool_recover_fn(void *arg, struct spool_box *, const char *name,
+    const char *msg, size_t len);
+int	spool_recover(struct spool_box *, spool_recover_fn *, void *arg)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/* ---------------------------------------------------------------- take.c */
+
+/*
+ * Walk new/ or cur/ in name order (oldest first, or newest if reverse),
+ * skipping dot files and what isn't a regular file. At most max files (0: no
+ * limit). The buffer passed to fn is reused.
+ */
+typedef int spool_walk_fn(void *arg, const char *name, const char *msg,
+    size_t len);
+int	spool_walk(struct spool_box *, enum spool_sub, bool reverse, size_t max,
+	    spool_walk_fn *, void *arg) AC_NONNULL(1, 5) AC_MUST_CHECK;
+
+/* Regular files in a sub-folder, without opening them. */
+int	spool_count(struct spool_box *, enum spool_sub, size_t *)
+	    AC_NONNULL(1, 3) AC_MUST_CHECK;
+
+/* new/name -> cur/name. 0 also if somebody else was first (-ENOENT is 0). */
+int	spool_mark_read(struct spool_box *, const char *name)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/*
+ * Keep a box bounded: cur/ to its newest keep_cur files; of new/, what is
+ * beyond the newest keep_new goes, oldest first, to archive/DAY.jsonl of the
+ * instance, durably, before it goes from new/. *archived += what went.
+ */
+int	spool_trim(struct spool *, struct spool_box *, size_t keep_cur,
+	    size_t keep_new, uint64_t *archived)
+	    AC_NONNULL(1, 2, 5) AC_MUST_CHECK;
+
+/* Keep the newest n files of any directory (sent/, failed/), by name. */
+int	spool_trim_dir(int dir, size_t n) AC_MUST_CHECK;
+
+/* ---------------------------------------------------------------- ring.c */
+
+/*
+ * inbox.jsonl: the newest lines, never more than SPOOL_RING_LINES of them and
+ * never part of one, at any instant that a reader looks. How: ring.c's essay.
+ *
+ * spool_ring_add	queue one line (without newline, no newline inside);
+ *			copied
+ * spool_ring_flush	write what is queued. -ENOSPC etc.: kept, tried again
+ *			at the next flush
+ * spool_ring_has	is this very line among the kept ones?
+ * spool_ring_last	copy the newest line into out, nothing if empty
+ */
+struct spool_ring;
+int	spool_ring_open(struct spool_ring **, int dir, const char *name)
+	    AC_NONNULL(1, 3) AC_MUST_CHECK;
+void	spool_ring_close(struct spool_ring *);	/* flushed? the caller's care */
+int	spool_ring_add(struct spool_ring *, const char *line, size_t len)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+int	spool_ring_flush(struct spool_ring *) AC_NONNULL(1) AC_MUST_CHECK;
+bool	spool_ring_has(struct spool_ring *, const char *line, size_t len)
+	    AC_NONNULL(1, 2);
+
+/* The rings of the instance and of a box, opened on first use; borrowed. */
+int	spool_ring_main(struct spool *, struct spool_ring **)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+int	spool_ring_box(struct spool_box *, struct spool_ring **)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/* --------------------------------------------------------------- watch.c */
+
+/*
+ * Events are hints: they say where to look, never what happened. After a
+ * change of watches, look first. Without inotify (poll, out of watches, a
+ * network file system) the fd is -1 and everything is a hint at every call;
+ * call it on a timer then. Even with inotify a slow rescan is wanted.
+ */
+struct spool_watch;
+enum spool_hint {
+	SPOOL_HINT_INSTANCE = 1,	/* boxes made or removed */
+	SPOOL_HINT_OUTBOX = 2,		/* outbox.jsonl */
+	SPOOL_HINT_DROP = 4,		/* a file in a box's out/ */
+	SPOOL_HINT_BOX = 8,		/* a box lost a sub-folder, or new/ moved */
+	SPOOL_HINT_ALL = 16,		/* anything: events were lost, or no inotify */
+	SPOOL_HINT_RECEIPT = 32,	/* a file came to sent/ or failed/ */
+	SPOOL_HINT_NEW = 64		/* a file came to a box's new/ */
+};
+/*
+ * wants: the hints asked for. Watches are added as boxes are opened by
+ * spool_watch_box(), and for the instance at once.
+ */
+int	spool_watch_open(struct spool_watch **, struct spool *, unsigned wants,
+	    bool poll) AC_NONNULL(1, 2) AC_MUST_CHECK;
+void	spool_watch_close(struct spool_watch *);
+int	spool_watch_fd(const struct spool_watch *) AC_NONNULL(1);
+/* Why events are not to be had: static text naming the cure, or NULL. */
+const char *spool_watch_trouble(const struct spool_watch *) AC_NONNULL(1);
+int	spool_watch_box(struct spool_watch *, struct spool_box *)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+/*
+ * Read what has happened, without blocking. fn is called once per (hint, box)
+ * pair that something happened to since the last call; box is NULL for
+ * instance-wide hints.
+ */
+typedef void spool_hint_fn(void *arg, enum spool_hint, struct spool_box *);
+int	spool_watch_read(struct spool_watch *, spool_hint_fn *, void *arg)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/* --------------------------------------------------------------- queue.c */
+
+/*
+ * The durable outgoing queue of an instance: a journal (journal.h) in queue/
+ * and, beside it, files claimed from out/ whose content is not in it yet.
+ *
+ * Items have ids that rise by one and are never reused; with the queue's
+ * nonce (made with it) an id is unique for the key for ever. The bodies stay
+ * on disk: spool_queue_read() fetches one.
+ */
+struct spool_queue;
+struct spool_item {
+	uint64_t	 id;
+	char		 target[SPOOL_BOX_MAX];	/* box of a file in out/; "" for
+						   a line of outbox.jsonl */
+	char		 name[SPOOL_NAME_MAX];	/* of that file; "outbox" */
+	size_t		 len;			/* bytes of the body */
+	int64_t		 queued_ms;		/* wall clock at intake */
+	uint64_t	 pos;			/* for spool_queue_read() */
+};
+
+int	spool_queue_open(struct spool_queue **, struct spool *)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+void	spool_queue_close(struct spool_queue *);
+const char *spool_queue_nonce(const struct spool_queue *) AC_NONNULL(1);
+size_t	spool_queue_count(const struct spool_queue *) AC_NONNULL(1);
+
+/* The oldest item not done with an id above after (0: the first); or NULL. */
+const struct spool_item *spool_queue_next(const struct spool_queue *,
+	    uint64_t after) AC_NONNULL(1);
+int	spool_queue_read(struct spool_queue *, const struct spool_item *,
+	    struct buf *out) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+
+/*
+ * Put one item in by hand (nobody's file). Intake does the same for files.
+ * -EAGAIN: the queue's disk is full, nothing was queued.
+ */
+int	spool_queue_add(struct spool_queue *, const char *target,
+	    const char *name, const void *body, size_t len)
+	    AC_NONNULL(1, 2, 3, 4) AC_MUST_CHECK;
+
+/* The item's receipt is written: forget it. The queue shrinks when it can. */
+int	spool_queue_done(struct spool_queue *, uint64_t id)
+	    AC_NONNULL(1) AC_MUST_CHECK;
+
+/*
+ * Sync in two halves, so that a worker can do the waiting: begin says what
+ * to sync (*fd borrowed, valid until the matching end); the worker calls
+ * fdatasync(*fd); end takes its result. Items at or below the synced position
+ * are safe to send and their sources safe to retire. begin returns 1 if there
+ * is something to sync, 0 if not.
+ */
+int	spool_queue_sync_begin(struct spool_queue *, int *fd)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+int	spool_queue_sync_end(struct spool_queue *, int result)
+	    AC_NONNULL(1) AC_MUST_CHECK;
+/* Is the item synced? Only then may it be sent. */
+bool	spool_queue_synced(const struct spool_queue *, uint64_t id)
+	    AC_NONNULL(1);
+
+/* -------------------------------------------------------------- intake.c */
+
+/*
+ * Take what agents have put down into the queue.
+ *
+ * spool_intake_outbox	whole lines of outbox.jsonl (and of a retired one
+ *			that still has writers). Blank lines are skipped. At
+ *			most max_items a call; 1 if there is more at once, 0
+ *			when drained. Retires the file when it is drained and
+ *			its lines are synced (spool_queue_sync_end()).
+ * spool_intake_drop	files in a box's out/, oldest first; a file open for
+ *			writing is left (*busy is set: look again soon)
+ *
+ * A line of more than SPOOL_MSG_MAX bytes, or without newline for 60 s after
+ * the file last grew, is queued as it is with name "outbox.broken": the
+ * sender's parser will refuse it with a reason, so that it isn't lost
+ * silently.
+ *
+ * *again_ms: out, when to call again although no event comes (a lease is
+ * pending, a line is incomplete), or -1.
+ */
+int	spool_intake_outbox(struct spool_queue *, size_t max_items,
+	    int *again_ms) AC_NONNULL(1, 3) AC_MUST_CHECK;
+int	spool_intake_drop(struct spool_queue *, struct spool_box *,
+	    size_t max_items, bool *busy) AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
+
+#endif

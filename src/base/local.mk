@@ -1,0 +1,10 @@
+noinst_LTLIBRARIES += libbase.la
+libbase_la_SOURCES = \
+	%D%/attr.h \
+	%D%/buf.c %D%/buf.h \
+	%D%/clock.c %D%/clock.h \
+	%D%/conf.c %D%/conf.h \
+	%D%/err.c %D%/err.h \
+	%D%/log.c %D%/log.h \
+	%D%/map.c %D%/map.h \
+	%D%/rnd.c %D%/rnd.h

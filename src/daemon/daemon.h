@@ -1,0 +1,71 @@
+/*
+ * daemon.h - one connection, one spool directory: the instance, its life and
+ * what can be asked about it from outside.
+ */
+#ifndef AC_DAEMON_DAEMON_H
+#define AC_DAEMON_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+
+#define DAEMON_NAME_MAX	33	/* instance name and NUL: [A-Za-z0-9_-]{1,32} */
+
+struct daemon_conf {
+	const char	*server;	/* URL */
+	const char	*root;		/* --dir, or NULL */
+	const char	*instance;	/* --name, default "default" */
+	const char	*identity;	/* -i, or NULL */
+	const char	*ca_file;	/* or NULL */
+	const char *const *channels;	/* "#a", "#b", NULL; borrowed */
+	bool		 ephemeral;
+	bool		 poll;		/* don't use inotify */
+	int		 ready_fd;	/* -1; else a line of JSON is written there
+					   once connected or failed, and closed */
+};
+
+/*
+ * Run until SIGTERM or SIGINT: 0. Errors before the loop: -EBUSY (another
+ * daemon has the instance), -EACCES, ...; *why is a sentence, owned by the
+ * caller (free). With ready_fd, a first connection that fails ends it with
+ * -ECONNREFUSED or its like; without, it is tried for ever.
+ */
+int	daemon_run(const struct daemon_conf *, char **why)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/* ---- from outside (instance.c) */
+
+bool	daemon_name_ok(const char *) AC_NONNULL(1);
+
+/* Root fd and the instance directory's fd; the caller's. -ENOENT: none. */
+int	daemon_dir(const char *root, const char *instance, int *fd)
+	    AC_NONNULL(2, 3) AC_MUST_CHECK;
+
+struct daemon_status {
+	char	 name[DAEMON_NAME_MAX];
+	pid_t	 pid;			/* 0: not running */
+	bool	 crashed;		/* not running, but the last one didn't say goodbye */
+	struct buf json;		/* status.json as it stands, or empty */
+};
+void	daemon_status_fini(struct daemon_status *) AC_NONNULL(1);
+/* -ENOENT: no such instance. */
+int	daemon_status(const char *root, const char *instance,
+	    struct daemon_status *) AC_NONNULL(2, 3) AC_MUST_CHECK;
+
+/* fn for every instance in name order; its non-zero result ends the walk. */
+typedef int daemon_list_fn(void *arg, const struct daemon_status *);
+int	daemon_list(const char *root, daemon_list_fn *, void *arg)
+	    AC_NONNULL(2) AC_MUST_CHECK;
+
+/*
+ * SIGTERM, and wait until it has let go of the lock. -ESRCH: not running;
+ * -ETIMEDOUT: it did not end in time (it is not killed harder).
+ */
+int	daemon_stop(const char *root, const char *instance, int64_t timeout_ms)
+	    AC_NONNULL(2) AC_MUST_CHECK;
+
+#endif

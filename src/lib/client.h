@@ -1,0 +1,119 @@
+/*
+ * client.h - a session with a relay, for the daemon and the commands.
+ *
+ * conn.c keeps the WebSocket: connect, reassemble, queue, reconnect with
+ * backoff. session.c speaks: IDENTIFY, the proof of the key, and reports
+ * messages. call.c has the blocking forms that commands use.
+ */
+#ifndef AC_LIB_CLIENT_H
+#define AC_LIB_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "wire/msg.h"
+
+struct ident;
+struct loop;
+struct client;
+
+struct client_conf {
+	const char	*url;		/* ws://host[:port][/path], wss://... */
+	const char	*name;		/* agent name; NULL: the ident's, or one made up */
+	const struct ident *ident;	/* NULL: ephemeral; borrowed, outlives */
+	bool		 retry;		/* reconnect for ever, 0.5 to 60 s */
+};
+
+/* What WELCOME said. Strings are the client's, until it is disconnected. */
+struct client_info {
+	char		 agent_id[40];	/* "@..." */
+	char		 server[128];
+	char		 epoch[64];	/* "" from a relay without */
+	bool		 verified;	/* the relay has seen our proof */
+	bool		 caps_ack, caps_stored, caps_enc; /* what it offers */
+	double		 rate, burst;	/* messages per second; 0 if not told */
+	int64_t		 content_max;	/* UTF-16 units */
+};
+
+/*
+ * Called from the loop. In ready, message and down the client may be used,
+ * and freed only in down.
+ *
+ * ready	WELCOME came and, with a key and a relay that asks for it, the
+ *		proof is settled too (VERIFIED, or refused: info->verified)
+ * message	everything else, in order, ERRORs included; text is what came,
+ *		borrowed like m
+ * down		the connection ended or could not be made. why: one sentence
+ *		for people. retry_ms: when the next try is, or -1 (conf.retry is
+ *		false, or the relay's word is final: BANNED, NOT_ALLOWED)
+ */
+struct client_ops {
+	void	(*ready)(void *arg, const struct client_info *);
+	void	(*message)(void *arg, const struct wire_msg *m,
+		    const char *text, size_t len);
+	void	(*down)(void *arg, int rc, const char *why, int64_t retry_ms);
+};
+
+/* "ws://" and "wss://" with a host: 0, else -EINVAL. */
+int	client_url_ok(const char *url) AC_NONNULL(1) AC_MUST_CHECK;
+
+/* Starts connecting at once; nothing is called back before the loop runs. */
+int	client_new(struct client **, struct loop *, const struct client_conf *,
+	    const struct client_ops *, void *arg)
+	    AC_NONNULL(1, 2, 3, 4) AC_MUST_CHECK;
+void	client_free(struct client *);		/* NULL accepted */
+/* Flush what is queued, then close 1000; down is called with rc 0. */
+void	client_close(struct client *) AC_NONNULL(1);
+
+bool	client_is_ready(const struct client *) AC_NONNULL(1);
+const struct client_info *client_info(const struct client *) AC_NONNULL(1);
+
+/*
+ * Queue one JSON object; copied. -ENOTCONN unless ready; -ENOBUFS if more
+ * than 1 MiB waits already. Nothing is kept across a reconnect: what was not
+ * confirmed is the caller's to send again.
+ */
+int	client_send(struct client *, const char *json, size_t len)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+/* Bytes not yet handed to the kernel. */
+size_t	client_queued(const struct client *) AC_NONNULL(1);
+
+/*
+ * Append a MSG to out, signed if ident is given. id may be NULL; extra
+ * members as JSON text ("\"in_reply_to\":\"x\"") or NULL.
+ */
+int	client_make_msg(struct buf *out, const struct ident *, const char *to,
+	    const char *content, size_t len, const char *id,
+	    const char *in_reply_to) AC_NONNULL(1, 3, 4) AC_MUST_CHECK;
+
+/* ---------------------------------------------------------------- call.c */
+
+/*
+ * Blocking: a loop and a client of their own, for commands. Errors: a refusal
+ * code, -ETIMEDOUT, -ECONNREFUSED and its like; call_why() is a sentence.
+ */
+struct call;
+int	call_open(struct call **, const struct client_conf *, const char *ca_file,
+	    int64_t timeout_ms) AC_NONNULL(1, 2) AC_MUST_CHECK;
+/* Also after call_open() failed, and then the struct call is to be closed. */
+const char *call_why(const struct call *) AC_NONNULL(1);
+const struct client_info *call_info(const struct call *) AC_NONNULL(1);
+void	call_close(struct call *);		/* NULL accepted */
+
+/*
+ * Send one object, then wait for the first message that accept takes.
+ * accept returns 1: this is the answer; 0: not mine; a negative code: stop
+ * with it. An ERROR stops with its code, unless accept took it. json may be
+ * NULL: only wait. timeout_ms < 0: for ever.
+ */
+typedef int call_accept_fn(void *arg, const struct wire_msg *, const char *text,
+    size_t len);
+int	call_do(struct call *, const char *json, size_t len, call_accept_fn *,
+	    void *arg, int64_t timeout_ms) AC_NONNULL(1, 4) AC_MUST_CHECK;
+/* Stop waiting in call_do(), from a signal handler's watcher: -EINTR. */
+struct loop *call_loop(struct call *) AC_NONNULL(1);
+
+#endif

@@ -1,0 +1,5 @@
+# One cmocka program per module; a folder of the tree has its own list.
+UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+if HAVE_CMOCKA
+include tests/unit/base.mk
+endif

@@ -1,0 +1,213 @@
+/*
+ * test_base.c - buf, map, conf, clock, err, rnd.
+ */
+#include "config.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/err.h"
+#include "base/map.h"
+#include "base/rnd.h"
+
+static void
+buf_grows_and_drops(void **state)
+{
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		buf_addf(&b, "%d,", i);
+	assert_int_equal(buf_err(&b), 0);
+	assert_int_equal(b.len, 3890);
+	assert_memory_equal(b.p + b.len - 8, "998,999,", 9);
+	buf_drop(&b, 3886);
+	assert_string_equal(b.p, "999,");
+	buf_fini(&b);
+}
+
+static void
+buf_remembers_that_it_could_not_grow(void **state)
+{
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	buf_adds(&b, "kept");
+	assert_null(buf_reserve(&b, SIZE_MAX - 2));
+	buf_adds(&b, "lost");
+	assert_int_equal(buf_err(&b), -ENOMEM);
+	assert_string_equal(b.p, "kept");
+	buf_clear(&b);
+	assert_int_equal(buf_err(&b), 0);
+	buf_fini(&b);
+}
+
+struct entry {
+	char	key[16];
+};
+
+static void
+map_agrees_with_an_array(void **state)
+{
+	enum { N = 500 };
+	static struct entry all[N];
+	bool in[N] = { false };
+	size_t count = 0;
+	struct map m;
+
+	(void)state;
+	map_init(&m);
+	for (int i = 0; i < N; i++)
+		snprintf(all[i].key, sizeof(all[i].key), "#k%d", i);
+	for (int step = 0; step < 50000; step++) {
+		uint16_t r;
+
+		rnd_bytes(&r, sizeof(r));
+		struct entry *e = &all[r % N];
+		size_t len = strlen(e->key);
+
+		if (in[r % N]) {
+			assert_ptr_equal(map_get(&m, e->key, len), e);
+			if (r & 0x8000) {
+				assert_ptr_equal(map_del(&m, e->key, len), e);
+				in[r % N] = false;
+				count--;
+			}
+		} else {
+			assert_null(map_get(&m, e->key, len));
+			assert_null(map_del(&m, e->key, len));
+			assert_int_equal(map_put(&m, e->key, len, e), 0);
+			in[r % N] = true;
+			count++;
+		}
+		assert_int_equal(m.count, count);
+	}
+	size_t at = 0, seen = 0;
+	struct entry *e;
+
+	while ((e = map_next(&m, &at)) != NULL) {
+		assert_true(in[e - all]);
+		seen++;
+	}
+	assert_int_equal(seen, count);
+	/* Deleted slots are reclaimed: the table stays in proportion. */
+	assert_true(m.cap <= 2048);
+	map_fini(&m);
+}
+
+static void
+map_keys_are_bytes_not_strings(void **state)
+{
+	struct map m;
+	int a, b;
+
+	(void)state;
+	map_init(&m);
+	assert_int_equal(map_put(&m, "a\0b", 3, &a), 0);
+	assert_int_equal(map_put(&m, "a\0c", 3, &b), 0);
+	assert_ptr_equal(map_get(&m, "a\0b", 3), &a);
+	assert_ptr_equal(map_get(&m, "a\0c", 3), &b);
+	assert_null(map_get(&m, "a", 1));
+	map_fini(&m);
+}
+
+static void
+conf_takes_units_and_refuses_the_rest(void **state)
+{
+	int64_t n = -1;
+	double d = -1;
+
+	(void)state;
+	assert_int_equal(conf_int("6667", 1, 65535, &n), 0);
+	assert_int_equal(n, 6667);
+	assert_int_equal(conf_int("0", 1, 65535, &n), -ERANGE);
+	assert_int_equal(conf_int("99999999999999999999", 1, 9, &n), -ERANGE);
+	assert_int_equal(conf_int("", 1, 65535, &n), -EINVAL);
+	assert_int_equal(conf_int(" 1", 1, 65535, &n), -EINVAL);
+	assert_int_equal(conf_int("+1", 1, 65535, &n), -EINVAL);
+	assert_int_equal(conf_int("1x", 1, 65535, &n), -EINVAL);
+	assert_int_equal(n, 6667);
+	assert_int_equal(conf_size("64k", 0, INT64_MAX, &n), 0);
+	assert_int_equal(n, 65536);
+	assert_int_equal(conf_size("9223372036854775807G", 0, INT64_MAX, &n),
+	    -ERANGE);
+	assert_int_equal(conf_span_ms("24h", 0, INT64_MAX, &n), 0);
+	assert_int_equal(n, 86400000);
+	assert_int_equal(conf_span_ms("250ms", 0, INT64_MAX, &n), 0);
+	assert_int_equal(n, 250);
+	assert_int_equal(conf_span_ms("60", 0, INT64_MAX, &n), 0);
+	assert_int_equal(n, 60000);
+	assert_int_equal(conf_double("0.5", 0, 10, &d), 0);
+	assert_true(d == 0.5);
+	assert_int_equal(conf_double("nan", 0, 10, &d), -EINVAL);
+	assert_int_equal(conf_double("1e999", 0, 10, &d), -EINVAL);
+	assert_int_equal(conf_double("11", 0, 10, &d), -ERANGE);
+}
+
+static void
+iso_time_is_javascripts(void **state)
+{
+	char s[CLOCK_ISO_MAX];
+
+	(void)state;
+	clock_iso(1706889600007, s);
+	assert_string_equal(s, "2024-02-02T16:00:00.007Z");
+}
+
+static void
+refusals_have_code_word_and_sentence(void **state)
+{
+	(void)state;
+	assert_int_equal(AC_E_AUTH_REQUIRED, -1001);
+	assert_string_equal(ac_errword(AC_E_RATE_LIMITED), "RATE_LIMITED");
+	assert_int_equal(ac_errcode("RATE_LIMITED", 12), AC_E_RATE_LIMITED);
+	assert_int_equal(ac_errcode("RATE", 4), 0);
+	assert_null(ac_errword(-ENOENT));
+	assert_string_equal(ac_strerror(-ENOENT), strerror(ENOENT));
+	for (int rc = -1001; ac_errword(rc) != NULL; rc--) {
+		const char *w = ac_errword(rc);
+
+		assert_int_equal(ac_errcode(w, strlen(w)), rc);
+		assert_true(strlen(ac_strerror(rc)) > 10);
+	}
+}
+
+static void
+random_names_use_the_whole_set(void **state)
+{
+	int seen[256] = { 0 }, kinds = 0;
+	char name[9];
+
+	(void)state;
+	for (int i = 0; i < 2000; i++) {
+		rnd_name(name, 8);
+		assert_int_equal(strlen(name), 8);
+		for (int j = 0; j < 8; j++)
+			kinds += seen[(unsigned char)name[j]]++ == 0;
+	}
+	assert_int_equal(kinds, 36);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(buf_grows_and_drops),
+		cmocka_unit_test(buf_remembers_that_it_could_not_grow),
+		cmocka_unit_test(map_agrees_with_an_array),
+		cmocka_unit_test(map_keys_are_bytes_not_strings),
+		cmocka_unit_test(conf_takes_units_and_refuses_the_rest),
+		cmocka_unit_test(iso_time_is_javascripts),
+		cmocka_unit_test(refusals_have_code_word_and_sentence),
+		cmocka_unit_test(random_names_use_the_whole_set),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
