@@ -1,0 +1,5 @@
+check_PROGRAMS += %D%/test_cli
+TESTS += %D%/test_cli
+tests_unit_test_cli_SOURCES = %D%/test_cli.c %D%/unit.h
+tests_unit_test_cli_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_cli_LDADD = libcli.la $(CMOCKA_LIBS)
