@@ -75,6 +75,9 @@ uint64_t journal_append(struct journal *, uint8_t type, const struct iovec *,
  */
 int	journal_commit(struct journal *) AC_NONNULL(1) AC_MUST_CHECK;
 
+/* Forget the batch: its positions are void. */
+void	journal_abandon(struct journal *) AC_NONNULL(1);
+
 uint64_t journal_start(const struct journal *) AC_NONNULL(1); /* oldest kept */
 uint64_t journal_end(const struct journal *) AC_NONNULL(1); /* committed */
 uint64_t journal_synced(const struct journal *) AC_NONNULL(1);
