@@ -1,0 +1,90 @@
+/*
+ * internal.h - what the files of spool/ share; nobody else includes it.
+ */
+#ifndef AC_SPOOL_INTERNAL_H
+#define AC_SPOOL_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/map.h"
+#include "spool/spool.h"
+
+/* ------------------------------------------------------------------ fs.c */
+
+/*
+ * Everything below takes one path component, relative to a directory
+ * descriptor, and never follows a link: names with a slash, "." and ".." are
+ * -EINVAL. So no path leaves the directory, whatever the name.
+ */
+bool	fs_name_ok(const char *name) AC_NONNULL(1);
+
+/*
+ * Open: a descriptor, or a negative errno. Close-on-exec and non-blocking, so
+ * that a FIFO in place of a file can't hang us.
+ *
+ * fs_open_any	a regular file of ours: -ELOOP for a link, -EINVAL for
+ *		anything else; *st is filled in. flags may have O_CREAT.
+ * fs_open_file	the same with one name at most (0: renamed over while we
+ *		looked, which is an ordinary case for a reader)
+ * fs_create	a new, empty file, 0600; -EEXIST
+ * fs_open_dir	a directory; -ELOOP or -ENOTDIR for anything else
+ */
+int	fs_open_any(int dir, const char *name, int flags, struct stat *st)
+	    AC_NONNULL(2, 4) AC_MUST_CHECK;
+int	fs_open_file(int dir, const char *name, int flags, struct stat *st)
+	    AC_NONNULL(2, 4) AC_MUST_CHECK;
+int	fs_create(int dir, const char *name) AC_NONNULL(2) AC_MUST_CHECK;
+int	fs_open_dir(int dir, const char *name) AC_NONNULL(2) AC_MUST_CHECK;
+
+/* All of it or an error; offset -1 writes where the descriptor stands. */
+int	fs_write_all(int fd, const void *, size_t len) AC_MUST_CHECK;
+int	fs_pwrite_all(int fd, const void *, size_t len, off_t at)
+	    AC_MUST_CHECK;
+/* Append what there is from at to the end, at most max bytes. */
+int	fs_read_from(int fd, off_t at, size_t max, struct buf *out)
+	    AC_NONNULL(4) AC_MUST_CHECK;
+/* fsync of a file or directory. An error is final. */
+int	fs_sync(int fd) AC_MUST_CHECK;
+
+/* 1, 0, or a negative errno. Links aren't followed. */
+int	fs_exists(int dir, const char *name) AC_NONNULL(2) AC_MUST_CHECK;
+/* A file, link or empty directory; 0 also if there is none. */
+int	fs_remove(int dir, const char *name) AC_NONNULL(2) AC_MUST_CHECK;
+
+/* -EEXIST if the new name is taken, on every file system. */
+int	fs_rename_noreplace(int from_dir, const char *from, int to_dir,
+	    const char *to) AC_NONNULL(2, 4) AC_MUST_CHECK;
+
+/*
+ * spool_replace() that hands out the new file, open for reading and writing;
+ * *fd is the caller's.
+ */
+int	fs_replace(int dir, const char *name, const void *, size_t len,
+	    bool durable, int *fd) AC_NONNULL(2, 6) AC_MUST_CHECK;
+/* Remove what a crash left of replacements. Only for who holds the lock. */
+void	fs_sweep(int dir);
+
+/* Names in a directory, in strcmp() order. */
+enum fs_kind {
+	FS_FILES,	/* regular, not starting with a dot */
+	FS_DIRS,	/* directories, not starting with a dot */
+	FS_ALL		/* everything but "." and ".." */
+};
+struct fs_list {
+	char	**name;	/* n of them, into text */
+	size_t	  n;
+	struct buf text;
+};
+int	fs_list(int dir, enum fs_kind, struct fs_list *)
+	    AC_NONNULL(3) AC_MUST_CHECK;
+void	fs_list_fini(struct fs_list *) AC_NONNULL(1);
+
+/* Is it what we hold? Compares device and inode. */
+bool	fs_same(const struct stat *, const struct stat *) AC_NONNULL(1, 2);
+
+#endif
