@@ -1,0 +1,10 @@
+noinst_LTLIBRARIES += liblib.la
+liblib_la_SOURCES = \
+	%D%/backoff.c %D%/backoff.h \
+	%D%/call.c \
+	%D%/client.h \
+	%D%/conn.c %D%/conn.h \
+	%D%/loop.c %D%/loop.h \
+	%D%/session.c \
+	%D%/url.c
+liblib_la_LIBADD = $(LWS_LIBS)

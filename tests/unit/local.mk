@@ -3,4 +3,5 @@ UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 if HAVE_CMOCKA
 include tests/unit/base.mk
 include tests/unit/cli.mk
+include tests/unit/client.mk
 endif

@@ -1,0 +1,200 @@
+/*
+ * call.c - the blocking forms: a loop and a client of their own, run until
+ * the answer is there.
+ */
+#include "config.h"
+
+#include "lib/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "lib/loop.h"
+
+#define GOODBYE_MS 2000	/* for what is queued, and the close handshake */
+
+struct call {
+	struct loop		*loop;
+	struct client		*client;
+	struct loop_timer	*timer;
+	struct client_info	 info;
+	char			*why;
+	bool			 ready, down;
+	int			 rc;	/* of the wait that is under way */
+	int			 down_rc;
+	bool			 done;
+	call_accept_fn		*accept;
+	void			*arg;
+};
+
+static void
+settle(struct call *c, int rc, const char *why)
+{
+	if (c->done)
+		return;
+	c->done = true;
+	c->rc = rc;
+	if (why != NULL) {
+		free(c->why);
+		c->why = strdup(why);
+	}
+	loop_stop(c->loop);
+}
+
+static void
+on_ready(void *arg, const struct client_info *info)
+{
+	struct call *c = arg;
+
+	c->info = *info;
+	c->ready = true;
+	if (c->accept == NULL)
+		settle(c, 0, NULL);
+}
+
+static void
+on_message(void *arg, const struct wire_msg *m, const char *text, size_t len)
+{
+	struct call *c = arg;
+	const char *word;
+	int rc;
+
+	if (c->done || c->accept == NULL)
+		return;
+	rc = c->accept(c->arg, m, text, len);
+	if (rc != 0) {
+		settle(c, rc > 0 ? 0 : rc, rc < 0 ? ac_strerror(rc) : NULL);
+		return;
+	}
+	if (m->type != WIRE_ERROR)
+		return;
+	word = wire_str(m, WF_CODE);
+	rc = word != NULL ? ac_errcode(word, strlen(word)) : 0;
+	settle(c, rc != 0 ? rc : -EPROTO, wire_has(m, WF_MESSAGE) ?
+	    wire_str(m, WF_MESSAGE) : ac_strerror(rc != 0 ? rc : -EPROTO));
+}
+
+static void
+on_down(void *arg, int rc, const char *why, int64_t retry_ms)
+{
+	struct call *c = arg;
+
+	(void)retry_ms;
+	c->down = true;
+	c->down_rc = rc != 0 ? rc : -ECONNRESET;
+	settle(c, c->down_rc, why);
+}
+
+static void
+on_timeout(void *arg)
+{
+	settle(arg, -ETIMEDOUT, "No answer in time.");
+}
+
+static const struct client_ops call_ops = {
+	.ready = on_ready,
+	.message = on_message,
+	.down = on_down,
+};
+
+/* Run the loop until settle() or the timeout. */
+static int
+wait_done(struct call *c, int64_t timeout_ms)
+{
+	int rc;
+
+	if (timeout_ms >= 0)
+		loop_timer_set(c->timer, timeout_ms);
+	rc = loop_run(c->loop);
+	loop_timer_off(c->timer);
+	if (c->done)
+		return c->rc;
+	return rc < 0 ? rc : -EINTR;	/* the caller stopped the loop */
+}
+
+int
+call_open(struct call **out, const struct client_conf *conf,
+    const char *ca_file, int64_t timeout_ms)
+{
+	struct client_conf once = *conf;
+	struct call *c = calloc(1, sizeof(*c));
+	int rc;
+
+	*out = c;
+	if (c == NULL)
+		return -ENOMEM;
+	once.retry = false;
+	rc = loop_new(&c->loop, ca_file);
+	if (rc == 0)
+		rc = loop_timer_new(&c->timer, c->loop, on_timeout, c);
+	if (rc == 0)
+		rc = client_new(&c->client, c->loop, &once, &call_ops, c);
+	if (rc < 0) {
+		c->why = strdup(ac_strerror(rc));
+		return rc;
+	}
+	return wait_done(c, timeout_ms);
+}
+
+const char *
+call_why(const struct call *c)
+{
+	return c->why != NULL ? c->why : ac_strerror(-ENOMEM);
+}
+
+const struct client_info *
+call_info(const struct call *c)
+{
+	return &c->info;
+}
+
+struct loop *
+call_loop(struct call *c)
+{
+	return c->loop;
+}
+
+int
+call_do(struct call *c, const char *json, size_t len, call_accept_fn *accept,
+    void *arg, int64_t timeout_ms)
+{
+	int rc;
+
+	if (c->down)
+		return c->down_rc;
+	if (!c->ready)
+		return -ENOTCONN;
+	if (json != NULL) {
+		rc = client_send(c->client, json, len);
+		if (rc < 0) {
+			free(c->why);
+			c->why = strdup(ac_strerror(rc));
+			return rc;
+		}
+	}
+	c->done = false;
+	c->accept = accept;
+	c->arg = arg;
+	rc = wait_done(c, timeout_ms);
+	c->accept = NULL;
+	return rc;
+}
+
+void
+call_close(struct call *c)
+{
+	if (c == NULL)
+		return;
+	if (c->client != NULL && !c->down) {
+		c->done = false;
+		client_close(c->client);
+		wait_done(c, GOODBYE_MS);
+	}
+	client_free(c->client);
+	loop_timer_free(c->timer);
+	loop_free(c->loop);
+	free(c->why);
+	free(c);
+}

@@ -1,0 +1,556 @@
+/*
+ * conn.c - one WebSocket connection after another to the same URL.
+ *
+ * libwebsockets calls back at moments when its own structures must not be
+ * touched, and reports failures before the call that caused them returns. So
+ * the tie between a conn and its socket (the opaque pointer) is cut as soon
+ * as one of them is done with the other; a callback without conn closes its
+ * socket. down() is the last thing that any path here does with a conn.
+ *
+ * Liveness is ours: a PING when nothing came for 15 s, and the end when
+ * nothing came for 40 s; so a link that died silently is noticed within 45 s.
+ */
+#include "config.h"
+
+#include "lib/conn.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <libwebsockets.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "lib/loop.h"
+#include "wire/limits.h"
+
+#define PING_AFTER_MS	15000	/* of silence */
+#define DEAD_AFTER_MS	40000
+#define WATCH_EVERY_MS	5000
+#define CLOSE_WITHIN_MS	5000	/* for what is queued, and the other's answer */
+#define PROBE_MS	250
+
+struct conn {
+	struct loop		*loop;
+	const struct conn_ops	*ops;
+	void			*arg;
+	struct conn_url		 url;
+	struct lws		*wsi;
+	struct loop_timer	*timer;	/* the next try; then liveness */
+	struct buf		 rx;	/* the frame that is coming in */
+	struct buf		 tx;	/* objects, each ended by a newline */
+	size_t			 tx_at;	/* what of it is sent already */
+	struct buf		 why;	/* reason of the end that is under way */
+	int			 rc;
+	int64_t			 heard_ms; /* mono: when something came */
+	bool			 dialling; /* within lws_client_connect_via_info */
+	bool			 open;
+	bool			 ndjson; /* the relay takes several per frame */
+	bool			 ping;	/* a PING is to be sent */
+	bool			 closing;
+};
+
+/* -------------------------------------------------------------- reasons */
+
+/* What OpenSSL thought of the other's certificate, or NULL if it was fine. */
+static const char *
+certificate_trouble(struct lws *wsi)
+{
+#if defined(LWS_WITH_TLS) && !defined(LWS_WITH_MBEDTLS)
+	SSL *ssl = lws_get_ssl(wsi);
+	long result = ssl != NULL ? SSL_get_verify_result(ssl) : X509_V_OK;
+
+	if (result != X509_V_OK)
+		return X509_verify_cert_error_string(result);
+#else
+	(void)wsi;
+#endif
+	return NULL;
+}
+
+/*
+ * Why can't host:port be connected to? libwebsockets doesn't tell, so ask the
+ * kernel once more; bounded, and only where we have no connection to disturb.
+ */
+static int
+probe(const struct conn_url *u, const char **why)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *all, *a;
+	char port[8];
+	int rc, fd, err = ETIMEDOUT;
+
+	snprintf(port, sizeof(port), "%d", u->port);
+	rc = getaddrinfo(u->host, port, &hints, &all);
+	if (rc != 0) {
+		*why = gai_strerror(rc);
+		return -EHOSTUNREACH;
+	}
+	for (a = all; a != NULL; a = a->ai_next) {
+		socklen_t len = sizeof(err);
+		struct pollfd p;
+
+		fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK |
+		    SOCK_CLOEXEC, 0);
+		if (fd == -1)
+			continue;
+		p = (struct pollfd){ .fd = fd, .events = POLLOUT };
+		err = connect(fd, a->ai_addr, a->ai_addrlen) == 0 ? 0 : errno;
+		if (err == EINPROGRESS) {
+			err = ETIMEDOUT;
+			if (poll(&p, 1, PROBE_MS) == 1 && getsockopt(fd,
+			    SOL_SOCKET, SO_ERROR, &err, &len) == -1)
+				err = errno;
+		}
+		close(fd);
+		if (err == 0)
+			break;
+	}
+	freeaddrinfo(all);
+	*why = NULL;
+	return err != 0 ? -err : -ECONNRESET;
+}
+
+/* Put the reason for a connection that wasn't made into c->why and c->rc. */
+static void
+explain(struct conn *c, struct lws *wsi, const char *text, size_t len)
+{
+	const char *trouble, *host = c->url.hostport;
+	int status;
+
+	if (c->why.len > 0)
+		return;		/* conn_close() has said it */
+	trouble = wsi != NULL && c->url.tls ? certificate_trouble(wsi) : NULL;
+	if (trouble != NULL) {
+		c->rc = -EACCES;
+		buf_addf(&c->why, "The certificate of %s is refused: %s.",
+		    host, trouble);
+		return;
+	}
+	status = wsi != NULL ? (int)lws_http_client_http_response(wsi) : 0;
+	if (status >= 300 && status < 400) {
+		c->rc = -EPROTO;
+		buf_addf(&c->why, "%s sends elsewhere (HTTP %d): redirects are "
+		    "refused, use the relay's own address.", host, status);
+		return;
+	}
+	if (status != 0 && status != 101) {
+		c->rc = -EPROTO;
+		buf_addf(&c->why, "%s is no relay: it answers HTTP %d.", host,
+		    status);
+		return;
+	}
+	if (text != NULL && len > 4 && (memcmp(text, "HS: ", 4) == 0 ||
+	    memcmp(text, "conn", 4) == 0 || memcmp(text, "tls", 3) == 0)) {
+		c->rc = -EPROTO;
+		buf_addf(&c->why, "%s does not speak %s: %.*s.", host,
+		    c->url.tls ? "TLS and WebSocket" : "WebSocket",
+		    (int)strnlen(text, len), text);
+		return;
+	}
+	c->rc = probe(&c->url, &trouble);
+	if (trouble != NULL)
+		buf_addf(&c->why, "%s is not found: %s.", host, trouble);
+	else
+		buf_addf(&c->why, "Can't connect to %s: %s.", host,
+		    ac_strerror(c->rc));
+}
+
+/* -------------------------------------------------------------- the end */
+
+/* The connection is over. Nothing may touch c after this. */
+static void
+ended(struct conn *c)
+{
+	char why[512];
+
+	snprintf(why, sizeof(why), "%s", c->why.len > 0 ? c->why.p :
+	    "The relay closed the connection.");
+	c->wsi = NULL;
+	c->open = c->closing = c->ping = c->ndjson = false;
+	loop_timer_off(c->timer);
+	buf_clear(&c->why);
+	buf_clear(&c->rx);
+	buf_clear(&c->tx);
+	c->tx_at = 0;
+	c->ops->down(c->arg, c->rc, why);
+}
+
+static void
+detach(struct conn *c)
+{
+	if (c->wsi == NULL)
+		return;
+	lws_set_opaque_user_data(c->wsi, NULL);
+	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+	c->wsi = NULL;
+}
+
+void
+conn_close(struct conn *c, bool flush, int rc, const char *why)
+{
+	if (c->closing)
+		return;
+	c->closing = true;
+	c->rc = rc;
+	buf_clear(&c->why);
+	buf_adds(&c->why, why);
+	if (!c->open || !flush) {
+		/* Nothing to wait for: the timer reports it. */
+		detach(c);
+		loop_timer_set(c->timer, 0);
+		return;
+	}
+	loop_timer_set(c->timer, CLOSE_WITHIN_MS);
+	lws_callback_on_writable(c->wsi);
+}
+
+/* ----------------------------------------------------------- connecting */
+
+static void
+dial(struct conn *c)
+{
+	struct lws_client_connect_info info;
+	struct lws *wsi;
+
+	memset(&info, 0, sizeof(info));
+	info.context = loop_context(c->loop);
+	info.vhost = loop_vhost(c->loop);
+	info.address = c->url.host;
+	info.port = c->url.port;
+	info.path = c->url.path;
+	/* libwebsockets checks the certificate against this, without port. */
+	info.host = c->url.hostport;
+	info.origin = NULL;
+	info.protocol = conn_protocol.name;
+	info.local_protocol_name = conn_protocol.name;
+	info.alpn = "http/1.1";
+	info.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT |
+	    (c->url.tls ? LCCSCF_USE_SSL : 0);
+	info.opaque_user_data = c;
+
+	c->rc = 0;
+	c->dialling = true;
+	wsi = lws_client_connect_via_info(&info);
+	c->dialling = false;
+	if (wsi == NULL || c->why.len > 0) {
+		if (wsi != NULL) {
+			c->wsi = wsi;
+			detach(c);
+		}
+		explain(c, NULL, NULL, 0);
+		ended(c);
+		return;
+	}
+	c->wsi = wsi;
+}
+
+static void
+check_alive(struct conn *c)
+{
+	int64_t silent_ms = clock_mono_ms() - c->heard_ms;
+
+	if (silent_ms >= DEAD_AFTER_MS) {
+		conn_close(c, false, -ETIMEDOUT,
+		    "The relay does not answer any more.");
+		return;
+	}
+	if (silent_ms >= PING_AFTER_MS) {
+		c->ping = true;
+		lws_callback_on_writable(c->wsi);
+	}
+	loop_timer_set(c->timer, WATCH_EVERY_MS);
+}
+
+static void
+timer_fired(void *arg)
+{
+	struct conn *c = arg;
+
+	if (c->closing) {
+		detach(c);
+		ended(c);
+	} else if (c->open) {
+		check_alive(c);
+	} else if (c->wsi == NULL) {
+		dial(c);
+	}
+}
+
+void
+conn_connect(struct conn *c, int64_t delay_ms)
+{
+	if (c->wsi == NULL && !c->closing)
+		loop_timer_set(c->timer, delay_ms);
+}
+
+/* -------------------------------------------------------------- sending */
+
+int
+conn_send(struct conn *c, const char *text, size_t len)
+{
+	size_t before = c->tx.len;
+
+	if (!c->open || c->closing)
+		return -ENOTCONN;
+	if (len > CONN_QUEUE_MAX)
+		return -EMSGSIZE;
+	if (before - c->tx_at > CONN_QUEUE_MAX)
+		return -ENOBUFS;
+	buf_add(&c->tx, text, len);
+	buf_addc(&c->tx, '\n');
+	if (buf_err(&c->tx) < 0) {
+		c->tx.len = before;
+		c->tx.failed = false;
+		return -ENOMEM;
+	}
+	lws_callback_on_writable(c->wsi);
+	return 0;
+}
+
+size_t
+conn_queued(const struct conn *c)
+{
+	return c->tx.len - c->tx_at;
+}
+
+/* How much of the queue goes into the next frame: whole objects. */
+static size_t
+next_frame_len(const struct conn *c)
+{
+	const char *p = c->tx.p + c->tx_at, *nl;
+	size_t len = 0, all = c->tx.len - c->tx_at;
+
+	while (len < all) {
+		nl = memchr(p + len, '\n', all - len);
+		if (len > 0 && (size_t)(nl + 1 - p) > CONN_BATCH_MAX)
+			break;
+		len = (size_t)(nl + 1 - p);
+		if (!c->ndjson)
+			break;
+	}
+	return len;
+}
+
+static int
+write_frame(struct conn *c, const char *p, size_t len,
+    enum lws_write_protocol how)
+{
+	/* Masking is done in place, and the header is put in front. */
+	unsigned char *b = malloc(LWS_PRE + len);
+	int n;
+
+	if (b == NULL)
+		return -1;
+	if (len > 0)
+		memcpy(b + LWS_PRE, p, len);
+	n = lws_write(c->wsi, b + LWS_PRE, len, how);
+	free(b);
+	return n < (int)len ? -1 : 0;
+}
+
+/* 0, or -1 to close the socket. */
+static int
+writeable(struct conn *c)
+{
+	size_t len;
+
+	if (c->ping) {
+		c->ping = false;
+		if (write_frame(c, "", 0, LWS_WRITE_PING) < 0)
+			return -1;
+	}
+	while (c->tx_at < c->tx.len && !lws_send_pipe_choked(c->wsi)) {
+		len = next_frame_len(c);
+		/* Without the newline that ends the last object. */
+		if (write_frame(c, c->tx.p + c->tx_at, len - 1,
+		    LWS_WRITE_TEXT) < 0)
+			return -1;
+		c->tx_at += len;
+	}
+	buf_drop(&c->tx, c->tx_at);
+	c->tx_at = 0;
+	if (c->tx.len > 0) {
+		lws_callback_on_writable(c->wsi);
+		return 0;
+	}
+	if (c->closing) {
+		lws_close_reason(c->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
+		return -1;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------ receiving */
+
+/* Hand over the objects of a whole frame. */
+static void
+take_frame(struct conn *c)
+{
+	char *p = c->rx.p, *end = p + c->rx.len, *nl;
+
+	/* A raw newline can't stand within a JSON string, so each ends one. */
+	while (p < end && !c->closing) {
+		nl = c->ndjson ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+		if (nl == NULL)
+			nl = end;
+		if (nl > p)
+			c->ops->line(c->arg, p, (size_t)(nl - p));
+		p = nl + 1;
+	}
+	buf_clear(&c->rx);
+}
+
+static int
+receive(struct conn *c, const char *in, size_t len)
+{
+	c->heard_ms = clock_mono_ms();
+	if (c->closing)
+		return 0;
+	if (c->rx.len + len > CONN_FRAME_MAX) {
+		conn_close(c, false, -EMSGSIZE,
+		    "The relay sent a frame without end.");
+		return 0;
+	}
+	buf_add(&c->rx, in, len);
+	if (buf_err(&c->rx) < 0) {
+		conn_close(c, false, -ENOMEM, "Out of memory.");
+		return 0;
+	}
+	if (lws_is_final_fragment(c->wsi) &&
+	    lws_remaining_packet_payload(c->wsi) == 0)
+		take_frame(c);
+	return 0;
+}
+
+/* -------------------------------------------------------- the callbacks */
+
+static void
+refused(struct conn *c, struct lws *wsi, const char *text, size_t len)
+{
+	explain(c, wsi, text, len);
+	if (c->dialling)
+		return;		/* dial() goes on */
+	lws_set_opaque_user_data(wsi, NULL);
+	ended(c);
+}
+
+static void
+closed(struct conn *c, struct lws *wsi)
+{
+	lws_set_opaque_user_data(wsi, NULL);
+	if (!c->closing)
+		c->rc = -ECONNRESET;
+	ended(c);
+}
+
+static void
+opened(struct conn *c)
+{
+	c->open = true;
+	c->heard_ms = clock_mono_ms();
+	loop_timer_set(c->timer, WATCH_EVERY_MS);
+	c->ops->up(c->arg);
+}
+
+static int
+callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+    void *in, size_t len)
+{
+	struct conn *c;
+
+	(void)user;
+	switch (reason) {
+	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+	case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:
+	case LWS_CALLBACK_CLIENT_ESTABLISHED:
+	case LWS_CALLBACK_CLIENT_RECEIVE:
+	case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
+	case LWS_CALLBACK_CLIENT_WRITEABLE:
+	case LWS_CALLBACK_CLIENT_CLOSED:
+		break;
+	default:
+		return 0;	/* the opaque pointer may not be ours yet */
+	}
+	c = lws_get_opaque_user_data(wsi);
+	if (c == NULL)
+		return -1;
+	switch (reason) {
+	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+		refused(c, wsi, in, len);
+		return 0;
+	case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:
+		c->ndjson = lws_hdr_total_length(wsi, WSI_TOKEN_PROTOCOL) > 0;
+		return 0;
+	case LWS_CALLBACK_CLIENT_ESTABLISHED:
+		c->wsi = wsi;
+		opened(c);
+		return 0;
+	case LWS_CALLBACK_CLIENT_RECEIVE:
+		return receive(c, in, len);
+	case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
+		c->heard_ms = clock_mono_ms();
+		return 0;
+	case LWS_CALLBACK_CLIENT_WRITEABLE:
+		return writeable(c);
+	default:
+		closed(c, wsi);
+		return 0;
+	}
+}
+
+const struct lws_protocols conn_protocol = {
+	.name = WIRE_SUBPROTOCOL,
+	.callback = callback,
+	.rx_buffer_size = 65536,
+	.tx_packet_size = 65536,
+};
+
+/* ------------------------------------------------------------- its life */
+
+int
+conn_new(struct conn **out, struct loop *l, const char *url,
+    const struct conn_ops *ops, void *arg)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (c == NULL)
+		return -ENOMEM;
+	rc = conn_url_parse(&c->url, url);
+	if (rc == 0)
+		rc = loop_timer_new(&c->timer, l, timer_fired, c);
+	if (rc < 0) {
+		free(c);
+		return rc;
+	}
+	c->loop = l;
+	c->ops = ops;
+	c->arg = arg;
+	*out = c;
+	return 0;
+}
+
+void
+conn_free(struct conn *c)
+{
+	if (c == NULL)
+		return;
+	detach(c);
+	loop_timer_free(c->timer);
+	buf_fini(&c->rx);
+	buf_fini(&c->tx);
+	buf_fini(&c->why);
+	free(c);
+}
+
+const struct conn_url *
+conn_url(const struct conn *c)
+{
+	return &c->url;
+}
