@@ -62,8 +62,9 @@ void	journal_close(struct journal *);	/* NULL accepted */
 
 /*
  * Append a record to the batch in memory; copied. Returns the position it
- * will have, or 0 if memory is out (then journal_commit() fails too). type is
- * 1 to 255; the body is the concatenation of iov.
+ * will have, or 0 if memory is out or the body longer than JOURNAL_BODY_MAX
+ * (then journal_commit() fails too, -ENOMEM or -EMSGSIZE). type is 1 to 255;
+ * the body is the concatenation of iov.
  */
 uint64_t journal_append(struct journal *, uint8_t type, const struct iovec *,
 	    int iovcnt) AC_NONNULL(1);
@@ -71,7 +72,8 @@ uint64_t journal_append(struct journal *, uint8_t type, const struct iovec *,
 /*
  * Write the batch. All or nothing: after an error the file is cut back to
  * where it was, the batch is forgotten, and positions handed out since the
- * last commit are void. -ENOMEM, -ENOSPC, ...: try again later.
+ * last commit are void. -ENOMEM, -ENOSPC, ...: try again later. If even
+ * cutting back fails, or a sync has, every later call that writes fails too.
  */
 int	journal_commit(struct journal *) AC_NONNULL(1) AC_MUST_CHECK;
 
@@ -84,14 +86,15 @@ uint64_t journal_synced(const struct journal *) AC_NONNULL(1);
 
 /*
  * Sync in two halves. begin: 1 and the descriptor to fdatasync (borrowed,
- * valid until end) if something isn't synced, else 0; one at a time. end
- * takes the worker's result, 0 or negative; an error is final and returned.
+ * valid until end) if something isn't synced, else 0; 0 also while one is
+ * under way. end takes the worker's result, 0 or negative; an error is final
+ * and returned. What was replayed at open is synced.
  */
 int	journal_sync_begin(struct journal *, int *fd)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 int	journal_sync_end(struct journal *, int result)
 	    AC_NONNULL(1) AC_MUST_CHECK;
-/* Both halves at once, blocking. */
+/* Both halves at once, blocking. -EBUSY between begin and end. */
 int	journal_sync(struct journal *) AC_NONNULL(1) AC_MUST_CHECK;
 
 /*

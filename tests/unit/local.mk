@@ -4,4 +4,5 @@ if HAVE_CMOCKA
 include tests/unit/base.mk
 include tests/unit/cli.mk
 include tests/unit/client.mk
+include tests/unit/spoolout.mk
 endif

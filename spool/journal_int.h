@@ -1,0 +1,99 @@
+/*
+ * journal_int.h - what journal.c and replay.c share.
+ */
+#ifndef AC_SPOOL_JOURNAL_INT_H
+#define AC_SPOOL_JOURNAL_INT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "spool/crc32c.h"
+#include "spool/journal.h"
+
+#define JOURNAL_HEAD	12	/* bytes before the body */
+#define JOURNAL_MARK	0	/* the type of our own records */
+#define JOURNAL_NAME	17	/* a segment's file name with its NUL */
+
+struct journal_seg {
+	uint64_t	 start;		/* position of its first byte */
+	uint64_t	 used;		/* when last read, for the fd cache */
+	int		 fd;		/* -1: not open */
+};
+
+struct journal {
+	struct journal_seg *segs;	/* rising; the last is written to */
+	size_t		 nsegs;
+	uint64_t	 seg_len;
+	uint64_t	 end;		/* committed */
+	uint64_t	 synced;
+	uint64_t	 marked;	/* what the last committed mark says */
+	uint64_t	 sync_to;	/* synced when the sync under way is */
+	uint64_t	 tick;		/* of the fd cache */
+	struct buf	 batch;
+	uint64_t	 batch_marked;
+	int		 batch_rc;	/* why the batch can't be committed */
+	int		 dir;
+	int		 sync_fd;	/* being synced, or -1 */
+	int		 dead;		/* the error that ended all writing */
+};
+
+static inline void
+put_le32(uint8_t *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static inline void
+put_le64(uint8_t *p, uint64_t v)
+{
+	for (int i = 0; i < 8; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static inline uint32_t
+get_le32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	    (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t
+get_le64(const uint8_t *p)
+{
+	return (uint64_t)get_le32(p) | (uint64_t)get_le32(p + 4) << 32;
+}
+
+/* What a record with a body of len bytes takes on disk. */
+static inline size_t
+journal_size(size_t len)
+{
+	return (JOURNAL_HEAD + len + 7) & ~(size_t)7;
+}
+
+/* The checksum so far: the position, then the 4 bytes from type on. */
+static inline uint32_t
+journal_crc(uint64_t pos, const uint8_t *head)
+{
+	uint8_t le[8];
+
+	put_le64(le, pos);
+	return crc32c(crc32c(0, le, sizeof(le)), head + 8, 4);
+}
+
+void	journal_seg_name(char out[JOURNAL_NAME], uint64_t start);
+
+/* fdatasync (or fsync), again after EINTR. 0 or negative. */
+int	journal_flush(int fd, bool all);
+
+/*
+ * replay.c: read the segments in j->segs (all closed) through fn, cut off a
+ * torn tail, mend damage if repair. After 0 the last segment is open for
+ * writing, and end, synced and marked are set, synced in earnest.
+ */
+int	journal_replay(struct journal *, bool repair, journal_fn *, void *arg,
+	    struct journal_report *) AC_MUST_CHECK;
+
+#endif

@@ -1,0 +1,12 @@
+# The journal, the outgoing queue and its intake.
+SOURCES_FAULT = %D%/fault.c %D%/fault.h %D%/unit.h
+LDFLAGS_FAULT = $(AM_LDFLAGS) -Wl,--wrap=openat,--wrap=write,--wrap=pwrite \
+	-Wl,--wrap=ftruncate,--wrap=fsync,--wrap=fdatasync \
+	-Wl,--wrap=unlinkat,--wrap=renameat,--wrap=renameat2
+
+check_PROGRAMS += %D%/test_journal
+TESTS += %D%/test_journal
+tests_unit_test_journal_SOURCES = %D%/test_journal.c $(SOURCES_FAULT)
+tests_unit_test_journal_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_journal_LDFLAGS = $(LDFLAGS_FAULT)
+tests_unit_test_journal_LDADD = libspool.la $(CMOCKA_LIBS)
