@@ -118,6 +118,23 @@ __wrap_openat(int dir, const char *path, int flags, ...)
 	    __real_openat(dir, path, flags, mode);
 }
 
+/* openat2() has no function of its own. */
+long __real_syscall(long nr, ...);
+long __wrap_syscall(long nr, ...);
+long
+__wrap_syscall(long nr, ...)
+{
+	long a[4];
+	va_list ap;
+
+	va_start(ap, nr);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	return before("openat", false) ? -1 :
+	    __real_syscall(nr, a[0], a[1], a[2], a[3]);
+}
+
 ssize_t __real_pwrite(int fd, const void *p, size_t len, off_t off);
 ssize_t __wrap_pwrite(int fd, const void *p, size_t len, off_t off);
 ssize_t

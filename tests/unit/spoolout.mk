@@ -1,6 +1,7 @@
 # The journal, the outgoing queue and its intake.
 SOURCES_FAULT = %D%/fault.c %D%/fault.h %D%/unit.h
-LDFLAGS_FAULT = $(AM_LDFLAGS) -Wl,--wrap=openat,--wrap=write,--wrap=pwrite \
+LDFLAGS_FAULT = $(AM_LDFLAGS) -Wl,--wrap=openat,--wrap=syscall \
+	-Wl,--wrap=write,--wrap=pwrite \
 	-Wl,--wrap=ftruncate,--wrap=fsync,--wrap=fdatasync \
 	-Wl,--wrap=unlinkat,--wrap=renameat,--wrap=renameat2
 
