@@ -112,8 +112,8 @@ struct wire_value {
 	double		 num;	/* NUM */
 	const char	*s;	/* STR: decoded UTF-8, NUL-terminated, no NUL inside */
 	size_t		 len;	/* STR: bytes of s */
-	const char	*raw;	/* the value as it stands in the text */
-	size_t		 raw_len;
+	const char	*raw;	/* the value as it stands in the text; NULL */
+	size_t		 raw_len; /* in what wire_each() and _member() find */
 	const void	*node;	/* LIST, OBJ: for wire_each() */
 };
 
@@ -122,7 +122,7 @@ enum wire_side { WIRE_FROM_CLIENT, WIRE_FROM_RELAY };
 struct wire_msg {
 	enum wire_type	 type;
 	struct wire_value f[WIRE_FIELD_COUNT];
-	const char	*why;	/* after a refusal: one sentence, static */
+	const char	*why;	/* after a refusal: one sentence; until reset */
 	void		*doc;	/* parse.c's own */
 };
 
@@ -138,19 +138,27 @@ void	wire_msg_reset(struct wire_msg *) AC_NONNULL(1);
  *
  * Refused before the JSON library sees it: invalid UTF-8, lone surrogates,
  * U+0000, control characters, depth, number of keys, duplicate keys, numbers
- * that are not finite, anything behind the object. Then: an unknown type, a
- * field of this type that is missing or of the wrong kind or too long. A null
- * counts as absent; unknown fields are ignored.
+ * that are not finite, anything behind the object (limits.h has the bounds; a
+ * relay's lists and objects may be larger than a client's). Then: a type that
+ * is unknown or not this side's to send, a field of this type that is missing
+ * or of the wrong kind or too long. From a relay, an optional field of the
+ * wrong kind or length counts as absent instead. A null counts as absent;
+ * unknown fields are ignored.
+ *
+ * Names, channels, ids of agents and content are any strings here: whether
+ * they are good is for check.c and the receiver's configuration.
  *
  * Returns 0; AC_E_INVALID_MSG with m->why, and then m->f[WF_ID] is set if the
- * text was JSON with a usable id; -ENOMEM.
+ * text was JSON with a usable id, and m->type is WIRE_NONE unless only a field
+ * was wrong; -ENOMEM.
  */
 int	wire_parse(struct wire_msg *, const char *text, size_t len,
 	    enum wire_side) AC_NONNULL(1, 2) AC_MUST_CHECK;
 
 /*
  * Read any JSON object by the same rules but without a type: a file of ours.
- * Known fields of the right kind are set, others are absent.
+ * Known fields of the right kind are set, others are absent; m->type is set if
+ * the object has a known one.
  */
 int	wire_parse_object(struct wire_msg *, const char *text, size_t len)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
@@ -176,7 +184,7 @@ int64_t	wire_int(const struct wire_msg *, enum wire_field, int64_t fallback)
  */
 bool	wire_each(const struct wire_value *, const void **at, const char **key,
 	    struct wire_value *item) AC_NONNULL(1, 2, 3, 4);
-/* A member of an OBJ value; ABSENT if there is none. */
+/* A member of an OBJ value; ABSENT if there is none. Searches: walk to see all. */
 struct wire_value wire_member(const struct wire_value *, const char *key)
 	    AC_NONNULL(1, 2);
 
@@ -184,7 +192,11 @@ struct wire_value wire_member(const struct wire_value *, const char *key)
  * Append the object in text (already parsed once) to out without its closing
  * brace, without white space around members, and without the named fields: so
  * that the caller can add its own with wire_put_*() and wire_end(). Members
- * keep their bytes and order.
+ * keep their order, strings and numbers their bytes; white space between them
+ * goes, nested or not, so that what comes out is one line.
+ *
+ * Returns 0; AC_E_INVALID_MSG if it was not parsed before, and nothing is
+ * appended; -ENOMEM.
  */
 int	wire_copy_without(struct buf *out, const char *text, size_t len,
 	    const enum wire_field *, size_t count)
@@ -204,7 +216,8 @@ enum wire_type wire_type_find(const char *, size_t len) AC_NONNULL(1);
  *	wire_end(&b);
  *
  * Strings are escaped as JSON.stringify does it (U+2028 as it is, controls as
- * \n or \u001f). Failure shows in buf_err().
+ * \n or \u001f); bytes that are not UTF-8 become U+FFFD. Failure shows in
+ * buf_err().
  */
 void	wire_begin(struct buf *, enum wire_type) AC_NONNULL(1);
 void	wire_end(struct buf *) AC_NONNULL(1);
@@ -215,17 +228,21 @@ void	wire_puts(struct buf *, enum wire_field, const char *)
 void	wire_put_int(struct buf *, enum wire_field, int64_t) AC_NONNULL(1);
 void	wire_put_num(struct buf *, enum wire_field, double) AC_NONNULL(1);
 void	wire_put_bool(struct buf *, enum wire_field, bool) AC_NONNULL(1);
-/* raw is JSON already: a value's raw text, or one made with wire_json_*(). */
+/*
+ * raw is JSON already: a value's raw text, or one made with wire_json_*().
+ * White space outside of its strings is left out.
+ */
 void	wire_put_raw(struct buf *, enum wire_field, const char *raw, size_t len)
 	    AC_NONNULL(1, 3);
 
 /*
  * JSON that is no message: status.json, receipts, lists. A key or item is
- * preceded by a comma unless it is the first behind '{' or '['.
+ * preceded by a comma unless it is the first behind '{' or '[', or on a line.
  */
 void	wire_json_key(struct buf *, const char *key) AC_NONNULL(1, 2);
 void	wire_json_sep(struct buf *) AC_NONNULL(1);
 void	wire_json_str(struct buf *, const char *, size_t len) AC_NONNULL(1, 2);
+void	wire_json_int(struct buf *, int64_t) AC_NONNULL(1);
 /* As JavaScript prints a finite number: 1, 0.5, 1e+21, -0 as 0. */
 void	wire_json_num(struct buf *, double) AC_NONNULL(1);
 
@@ -247,7 +264,8 @@ size_t	wire_utf16_len(const char *, size_t len) AC_NONNULL(1);
  * wire_sign_msg	{"to":...,"content":...,"ts":...}
  * wire_canon		canonical JSON of an object: keys sorted by code unit,
  *			no white space, numbers and strings as JavaScript
- *			prints them; text has passed wire_parse_object()
+ *			prints them. 0; AC_E_INVALID_MSG for a text that
+ *			wire_parse_object() refuses; -ENOMEM
  */
 void	wire_sign_msg(struct buf *out, const char *to, const char *content,
 	    size_t content_len, int64_t ts) AC_NONNULL(1, 2, 3);

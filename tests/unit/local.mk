@@ -5,4 +5,5 @@ include tests/unit/base.mk
 include tests/unit/cli.mk
 include tests/unit/client.mk
 include tests/unit/spoolout.mk
+include tests/unit/wire.mk
 endif
