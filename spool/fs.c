@@ -467,9 +467,3 @@ fs_list_fini(struct fs_list *l)
 	buf_fini(&l->text);
 	*l = (struct fs_list){ .text = BUF_INIT };
 }
-
-bool
-fs_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}

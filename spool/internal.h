@@ -84,7 +84,53 @@ int	fs_list(int dir, enum fs_kind, struct fs_list *)
 	    AC_NONNULL(3) AC_MUST_CHECK;
 void	fs_list_fini(struct fs_list *) AC_NONNULL(1);
 
-/* Is it what we hold? Compares device and inode. */
-bool	fs_same(const struct stat *, const struct stat *) AC_NONNULL(1, 2);
+/* ----------------------------------------------------------------- box.c */
+
+#define SPOOL_SUBS 4	/* of enum spool_sub */
+
+/* What tells one file from another while a descriptor holds it. */
+struct spool_id {
+	dev_t	dev;
+	ino_t	ino;
+};
+
+/* A directory that the agent took away while we held it; see box.c. */
+struct spool_grave {
+	struct spool_grave *next;
+	int	 dir;
+	char	 name[SPOOL_BOX_MAX];
+};
+
+struct spool {
+	int	 dir;
+	int	 lock;			/* daemon.pid; -1: not locked */
+	struct map boxes;		/* open ones, by name */
+	struct spool_grave *graves;
+	struct spool_ring *ring;	/* NULL until asked for */
+	struct spool_watch *watch;	/* NULL if none */
+};
+
+struct spool_box {
+	struct spool *sp;
+	char	 name[SPOOL_BOX_MAX];
+	int	 dir;
+	int	 sub[SPOOL_SUBS];
+	struct spool_id dir_id;
+	struct spool_id sub_id[SPOOL_SUBS];
+	struct spool_ring *ring;	/* NULL until asked for */
+	struct watch_set *watched;	/* NULL if not; watch.c's */
+};
+
+/* Let go of the lock, if we have it, and of the pid file. */
+void	spool_unlock(struct spool *) AC_NONNULL(1);
+
+/* --------------------------------------------------- ring.c and watch.c */
+
+/* A ring that writes nothing once its box is gone. */
+int	ring_open(struct spool_ring **, int dir, const char *name,
+	    const struct spool_box *) AC_NONNULL(1, 3) AC_MUST_CHECK;
+
+/* The box, or with NULL the whole spool, is about to be closed. */
+void	watch_forget(struct spool_watch *, struct spool_box *) AC_NONNULL(1);
 
 #endif

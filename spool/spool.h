@@ -114,10 +114,16 @@ int	spool_dir(const struct spool *) AC_NONNULL(1);	/* borrowed fd */
 /*
  * The pid file is the lock: held from spool_lock() to spool_close() or death.
  *
+ * spool_close() removes it, so that one without holder tells of a crash. The
+ * lock doesn't pass to a child: fork first. Temporary files that a crash left
+ * go when the lock is taken.
+ *
  * spool_lock	-EBUSY: somebody has it. Writes our pid.
  * spool_holder	the pid that holds it; 0 if nobody does, whatever the file
  *		says (stale and recycled pids are nobody); dir is an instance
- *		directory
+ *		directory. -EAGAIN: held from another pid namespace, by whom
+ *		can't be told. Not for the holder itself: POSIX drops the lock
+ *		when any descriptor of the file is closed.
  */
 int	spool_lock(struct spool *) AC_NONNULL(1) AC_MUST_CHECK;
 int	spool_holder(int dir, pid_t *) AC_NONNULL(2) AC_MUST_CHECK;
@@ -129,7 +135,9 @@ bool	spool_box_name_ok(const char *, size_t len) AC_NONNULL(1);
  * The box of that name, made if create: the directory with new/ cur/ tmp/
  * out/. Owned by the spool; the same pointer while it is open. -ENOENT: no
  * such directory; -EINVAL: not a name; -EMFILE: SPOOL_BOXES_MAX DM boxes.
- * A directory without its sub-folders gets them (an agent's mkdir joins).
+ * A directory without its sub-folders gets them (an agent's mkdir joins). One
+ * that has only some of them was left, or is being removed: -ENOENT, unless
+ * create.
  */
 int	spool_box(struct spool *, const char *name, bool create,
 	    struct spool_box **) AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
@@ -140,7 +148,12 @@ int	spool_box(struct spool *, const char *name, bool create,
  */
 bool	spool_box_gone(const struct spool_box *) AC_NONNULL(1);
 
-/* Forget the box; what is left of its directory is removed if it is empty. */
+/*
+ * Forget the box. Its directory stays as it is: an agent may be in the midst
+ * of rm -r, and would fail on a sub-folder that comes back as well as on one
+ * that somebody else removed. Until that directory is really gone, or has all
+ * its sub-folders again, spool_box() without create finds -ENOENT.
+ */
 void	spool_box_drop(struct spool *, struct spool_box *) AC_NONNULL(1, 2);
 
 const char *spool_box_name(const struct spool_box *) AC_NONNULL(1);
@@ -192,8 +205,9 @@ int	spool_publish(struct spool_box *, const char *name, bool read)
 
 /*
  * After a crash (see the essay): calls fn for each staged file of the box in
- * name order, with its seq and whole content; fn returns 1 to publish it, 0
- * to remove it, or an error to stop. Strange files in tmp/ are removed.
+ * name order, with its whole content; fn returns 1 to publish it, 2 to
+ * publish it as read, 0 to remove it, or an error to stop. Strange files in
+ * tmp/ are removed.
  */
 typedef int spool_recover_fn(void *arg, struct spool_box *, const char *name,
     const char *msg, size_t len);
@@ -204,8 +218,9 @@ int	spool_recover(struct spool_box *, spool_recover_fn *, void *arg)
 
 /*
  * Walk new/ or cur/ in name order (oldest first, or newest if reverse),
- * skipping dot files and what isn't a regular file. At most max files (0: no
- * limit). The buffer passed to fn is reused.
+ * skipping dot files and what isn't a regular file of SPOOL_MSG_MAX bytes at
+ * most. At most max files (0: no limit). The buffer passed to fn is reused.
+ * fn's non-zero result ends the walk and is returned.
  */
 typedef int spool_walk_fn(void *arg, const char *name, const char *msg,
     size_t len);
@@ -223,13 +238,17 @@ int	spool_mark_read(struct spool_box *, const char *name)
 /*
  * Keep a box bounded: cur/ to its newest keep_cur files; of new/, what is
  * beyond the newest keep_new goes, oldest first, to archive/DAY.jsonl of the
- * instance, durably, before it goes from new/. *archived += what went.
+ * instance, durably, before it goes from new/. *archived += what went. Of
+ * what a crash interrupts, a batch may be archived twice.
  */
 int	spool_trim(struct spool *, struct spool_box *, size_t keep_cur,
 	    size_t keep_new, uint64_t *archived)
 	    AC_NONNULL(1, 2, 5) AC_MUST_CHECK;
 
-/* Keep the newest n files of any directory (sent/, failed/), by name. */
+/*
+ * Keep the newest n files of any directory (sent/, failed/), by the time that
+ * they were written: receipts are named by what was sent.
+ */
 int	spool_trim_dir(int dir, size_t n) AC_MUST_CHECK;
 
 /* ---------------------------------------------------------------- ring.c */
@@ -238,10 +257,15 @@ int	spool_trim_dir(int dir, size_t n) AC_MUST_CHECK;
  * inbox.jsonl: the newest lines, never more than SPOOL_RING_LINES of them and
  * never part of one, at any instant that a reader looks. How: ring.c's essay.
  *
- * spool_ring_add	queue one line (without newline, no newline inside);
- *			copied
- * spool_ring_flush	write what is queued. -ENOSPC etc.: kept, tried again
- *			at the next flush
+ * dir is borrowed for the call. A ring has one writer, and opening one is
+ * being it: what an unclean end left is mended.
+ *
+ * spool_ring_add	queue one line (without newline, no newline or NUL
+ *			inside: -EINVAL; SPOOL_MSG_MAX bytes at most:
+ *			-EMSGSIZE); copied
+ * spool_ring_flush	write what is queued. -ENOSPC etc.: the newest
+ *			SPOOL_RING_LINES are kept and tried again at the next
+ *			flush. -ESTALE: the ring's box is gone
  * spool_ring_has	is this very line among the kept ones?
  * spool_ring_last	copy the newest line into out, nothing if empty
  */
@@ -254,6 +278,8 @@ int	spool_ring_add(struct spool_ring *, const char *line, size_t len)
 int	spool_ring_flush(struct spool_ring *) AC_NONNULL(1) AC_MUST_CHECK;
 bool	spool_ring_has(struct spool_ring *, const char *line, size_t len)
 	    AC_NONNULL(1, 2);
+int	spool_ring_last(struct spool_ring *, struct buf *out)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 
 /* The rings of the instance and of a box, opened on first use; borrowed. */
 int	spool_ring_main(struct spool *, struct spool_ring **)

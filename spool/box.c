@@ -1,0 +1,481 @@
+/*
+ * box.c - the directories: the root, an instance, its boxes.
+ *
+ * A box is held open, its directory and the four sub-folders, and everything
+ * is done relative to those descriptors. So whatever an agent puts in the
+ * place of a name, we either meet what we hold or notice that it is another.
+ *
+ * mkdir joins and rm -r leaves, and the two look alike for a moment: the last
+ * thing that rm -r sees is an empty directory, which is what mkdir made. To
+ * give that one its sub-folders again would make the agent's rm fail and join
+ * the channel anew. Three rules tell them apart:
+ *
+ * 1. No sub-folder at all: somebody's mkdir. It gets all four.
+ * 2. Some of them: left, or half removed. It is no box. (A crash of ours half
+ *    way through rule 1 leaves a ".making" beside them, and that is finished.)
+ * 3. A directory that we held and let go of because it was being taken away
+ *    is a grave: its descriptor is kept until it is gone from the disk, and
+ *    while it is kept no new directory can have its inode. An empty directory
+ *    that is a grave is rm's, not mkdir's.
+ */
+#include "config.h"
+
+#include "spool/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define MAKING ".making"
+#define FILES_WANTED 16384	/* boxes times seven descriptors, with room */
+
+static const char *const sub_name[SPOOL_SUBS] = {
+	[SPOOL_NEW] = "new",
+	[SPOOL_CUR] = "cur",
+	[SPOOL_TMP] = "tmp",
+	[SPOOL_OUT] = "out"
+};
+
+/* ------------------------------------------------------ root, instance */
+
+/* Ours, and nobody else may write to it. */
+static int
+check_private(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return -errno;
+	if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return -EACCES;
+	return 0;
+}
+
+/* A path that our own user gave: it may lead through links. */
+static int
+open_given(const char *path, bool create)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	int fd = open(path, flags);
+
+	if (fd == -1 && errno == ENOENT && create) {
+		if (mkdir(path, 0700) == -1 && errno != EEXIST)
+			return -errno;
+		fd = open(path, flags);
+	}
+	return fd == -1 ? -errno : fd;
+}
+
+/* A path below a directory of ours: one component after the other. */
+static int
+open_below(int at, const char *path, bool create)
+{
+	char name[SPOOL_NAME_MAX];
+	int dir = at, next, rc;
+
+	do {
+		size_t len = strcspn(path, "/");
+
+		if (len == 0 || len >= sizeof(name)) {
+			rc = -EINVAL;
+			break;
+		}
+		memcpy(name, path, len);
+		name[len] = '\0';
+		path += path[len] == '/' ? len + 1 : len;
+		rc = spool_subdir(dir, name, create, &next);
+		if (rc < 0)
+			break;
+		if (dir != at)
+			close(dir);
+		dir = next;
+	} while (*path != '\0');
+	if (rc < 0 && dir != at)
+		close(dir);
+	return rc < 0 ? rc : dir;
+}
+
+int
+spool_root(const char *path, bool create, int *fd)
+{
+	int dir, rc;
+
+	if (path == NULL)
+		path = getenv("AGENTCHAT_DIR");
+	if (path == NULL || *path == '\0')
+		path = "./.agentchat";
+	dir = open_given(path, create);
+	if (dir < 0)
+		return dir;
+	rc = check_private(dir);
+	if (rc == 0 && create) {
+		rc = fs_exists(dir, ".gitignore");
+		if (rc == 0)
+			rc = spool_replace(dir, ".gitignore", "*\n", 2, false);
+	}
+	if (rc < 0) {
+		close(dir);
+		return rc;
+	}
+	*fd = dir;
+	return 0;
+}
+
+/* A hundred boxes are more descriptors than the usual soft limit of 1024. */
+static void
+want_files(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1 || rl.rlim_cur >= FILES_WANTED)
+		return;
+	rl.rlim_cur = rl.rlim_max < FILES_WANTED ? rl.rlim_max : FILES_WANTED;
+	/* In vain is no harm: fewer boxes can be open then. */
+	(void)setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+int
+spool_open(struct spool **out, int at, const char *path, bool create)
+{
+	struct spool *sp;
+	int dir, rc;
+
+	dir = at == AT_FDCWD ? open_given(path, create) :
+	    open_below(at, path, create);
+	if (dir < 0)
+		return dir;
+	rc = check_private(dir);
+	sp = rc == 0 ? calloc(1, sizeof(*sp)) : NULL;
+	if (sp == NULL) {
+		close(dir);
+		return rc < 0 ? rc : -ENOMEM;
+	}
+	sp->dir = dir;
+	sp->lock = -1;
+	map_init(&sp->boxes);
+	want_files();
+	*out = sp;
+	return 0;
+}
+
+static void
+box_free(struct spool_box *box)
+{
+	if (box->sp->watch != NULL)
+		watch_forget(box->sp->watch, box);
+	spool_ring_close(box->ring);
+	for (int i = 0; i < SPOOL_SUBS; i++)
+		if (box->sub[i] != -1)
+			close(box->sub[i]);
+	if (box->dir != -1)
+		close(box->dir);
+	free(box);
+}
+
+static void
+grave_free(struct spool_grave **at)
+{
+	struct spool_grave *g = *at;
+
+	*at = g->next;
+	close(g->dir);
+	free(g);
+}
+
+void
+spool_close(struct spool *sp)
+{
+	struct spool_box *box;
+	size_t at = 0;
+
+	if (sp == NULL)
+		return;
+	while ((box = map_next(&sp->boxes, &at)) != NULL)
+		box_free(box);
+	map_fini(&sp->boxes);
+	if (sp->watch != NULL)
+		watch_forget(sp->watch, NULL);
+	while (sp->graves != NULL)
+		grave_free(&sp->graves);
+	spool_ring_close(sp->ring);
+	spool_unlock(sp);
+	close(sp->dir);
+	free(sp);
+}
+
+int
+spool_dir(const struct spool *sp)
+{
+	return sp->dir;
+}
+
+/* ---------------------------------------------------------------- boxes */
+
+bool
+spool_box_name_ok(const char *name, size_t len)
+{
+	if (len < 2 || len >= SPOOL_BOX_MAX ||
+	    (name[0] != '#' && name[0] != '@'))
+		return false;
+	for (size_t i = 1; i < len; i++) {
+		char c = name[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+		    !(c >= '0' && c <= '9') && c != '_' && c != '-')
+			return false;
+	}
+	return true;
+}
+
+/* Names come from the network, a million if it likes: so they are counted. */
+static int
+check_room(const struct spool *sp, const char *name)
+{
+	struct fs_list l;
+	size_t n = 0;
+	int rc;
+
+	if (name[0] != '@' || strcmp(name, SPOOL_OTHER) == 0)
+		return 0;
+	rc = fs_list(sp->dir, FS_DIRS, &l);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < l.n; i++)
+		if (l.name[i][0] == '@' && strcmp(l.name[i], SPOOL_OTHER) != 0)
+			n++;
+	fs_list_fini(&l);
+	return n >= SPOOL_BOXES_MAX ? -EMFILE : 0;
+}
+
+static struct spool_id
+id_of(const struct stat *st)
+{
+	return (struct spool_id){ st->st_dev, st->st_ino };
+}
+
+static bool
+is_id(const struct stat *st, const struct spool_id *id)
+{
+	return st->st_dev == id->dev && st->st_ino == id->ino;
+}
+
+/* Is this directory the one that the agent was taking away? (rule 3) */
+static bool
+is_grave(struct spool *sp, const char *name, int dir)
+{
+	struct stat here, held;
+
+	for (struct spool_grave *g = sp->graves; g != NULL; g = g->next)
+		if (strcmp(g->name, name) == 0 && fstat(g->dir, &held) == 0 &&
+		    fstat(dir, &here) == 0 && held.st_dev == here.st_dev &&
+		    held.st_ino == here.st_ino)
+			return true;
+	return false;
+}
+
+/* Let go of the graves of this name, and of those that are gone for good. */
+static void
+forget_graves(struct spool *sp, const char *name)
+{
+	struct spool_grave **at = &sp->graves;
+	struct stat st;
+
+	while (*at != NULL)
+		if ((name != NULL && strcmp((*at)->name, name) == 0) ||
+		    fstat((*at)->dir, &st) == -1 || st.st_nlink == 0)
+			grave_free(at);
+		else
+			at = &(*at)->next;
+}
+
+/* Make the sub-folders that are missing, if the three rules say so. */
+static int
+complete(struct spool *sp, const char *name, int dir, bool create)
+{
+	int making, rc, have = 0;
+	bool there[SPOOL_SUBS];
+
+	for (int i = 0; i < SPOOL_SUBS; i++) {
+		rc = fs_exists(dir, sub_name[i]);
+		if (rc < 0)
+			return rc;
+		there[i] = rc == 1;
+		have += rc;
+	}
+	making = fs_exists(dir, MAKING);
+	if (making < 0)
+		return making;
+	if (have == SPOOL_SUBS)
+		return making == 1 ? fs_remove(dir, MAKING) : 0;
+	if (!create && ((have > 0 && making == 0) || is_grave(sp, name, dir)))
+		return -ENOENT;
+	if (making == 0 && mkdirat(dir, MAKING, 0700) == -1)
+		return -errno;
+	for (int i = 0; i < SPOOL_SUBS; i++)
+		if (!there[i] && mkdirat(dir, sub_name[i], 0700) == -1 &&
+		    errno != EEXIST)
+			return -errno;
+	return fs_remove(dir, MAKING);
+}
+
+/* Fill in a box from its directory, which becomes the box's. */
+static int
+hold(struct spool_box *box)
+{
+	struct stat st;
+
+	if (fstat(box->dir, &st) == -1)
+		return -errno;
+	box->dir_id = id_of(&st);
+	for (int i = 0; i < SPOOL_SUBS; i++) {
+		box->sub[i] = fs_open_dir(box->dir, sub_name[i]);
+		if (box->sub[i] < 0) {
+			int rc = box->sub[i];
+
+			box->sub[i] = -1;
+			return rc;
+		}
+		if (fstat(box->sub[i], &st) == -1)
+			return -errno;
+		box->sub_id[i] = id_of(&st);
+	}
+	return 0;
+}
+
+static int
+open_dir(struct spool *sp, const char *name, bool create)
+{
+	int dir = fs_open_dir(sp->dir, name), rc;
+
+	if (dir != -ENOENT || !create)
+		return dir;
+	rc = check_room(sp, name);
+	if (rc < 0)
+		return rc;
+	if (mkdirat(sp->dir, name, 0700) == -1 && errno != EEXIST)
+		return -errno;
+	return fs_open_dir(sp->dir, name);
+}
+
+int
+spool_box(struct spool *sp, const char *name, bool create,
+    struct spool_box **out)
+{
+	size_t len = strlen(name);
+	struct spool_box *box;
+	int rc;
+
+	if (!spool_box_name_ok(name, len))
+		return -EINVAL;
+	box = map_get(&sp->boxes, name, len);
+	if (box != NULL) {
+		*out = box;
+		return 0;
+	}
+	box = malloc(sizeof(*box));
+	if (box == NULL)
+		return -ENOMEM;
+	*box = (struct spool_box){
+		.sp = sp, .dir = -1, .sub = { -1, -1, -1, -1 }
+	};
+	memcpy(box->name, name, len + 1);
+	rc = open_dir(sp, name, create);
+	if (rc >= 0) {
+		box->dir = rc;
+		rc = complete(sp, name, box->dir, create);
+	}
+	if (rc == 0)
+		rc = hold(box);
+	if (rc == 0)
+		rc = map_put(&sp->boxes, box->name, len, box);
+	if (rc < 0) {
+		box_free(box);
+		return rc;
+	}
+	if (sp->lock != -1)
+		fs_sweep(box->dir);
+	forget_graves(sp, name);
+	*out = box;
+	return 0;
+}
+
+/* Only a name that leads elsewhere counts; EIO is no reason to leave. */
+static bool
+is_elsewhere(int dir, const char *name, const struct spool_id *id)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT || errno == ENOTDIR;
+	return !is_id(&st, id);
+}
+
+bool
+spool_box_gone(const struct spool_box *box)
+{
+	if (is_elsewhere(box->sp->dir, box->name, &box->dir_id))
+		return true;
+	for (int i = 0; i < SPOOL_SUBS; i++)
+		if (is_elsewhere(box->dir, sub_name[i], &box->sub_id[i]))
+			return true;
+	return false;
+}
+
+void
+spool_box_drop(struct spool *sp, struct spool_box *box)
+{
+	struct spool_grave *g;
+
+	forget_graves(sp, NULL);
+	/* Without memory there is no grave: at worst an rm -r fails once. */
+	g = spool_box_gone(box) ? malloc(sizeof(*g)) : NULL;
+	if (g != NULL) {
+		memcpy(g->name, box->name, sizeof(g->name));
+		g->dir = box->dir;
+		g->next = sp->graves;
+		sp->graves = g;
+	}
+	(void)map_del(&sp->boxes, box->name, strlen(box->name));
+	if (g != NULL)
+		box->dir = -1;	/* the grave's now */
+	box_free(box);
+}
+
+const char *
+spool_box_name(const struct spool_box *box)
+{
+	return box->name;
+}
+
+int
+spool_box_dir(const struct spool_box *box)
+{
+	return box->dir;
+}
+
+int
+spool_box_sub(const struct spool_box *box, enum spool_sub sub)
+{
+	return box->sub[sub];
+}
+
+int
+spool_each_box(struct spool *sp, int (*fn)(void *, const char *), void *arg)
+{
+	struct fs_list l;
+	int rc;
+
+	forget_graves(sp, NULL);
+	rc = fs_list(sp->dir, FS_DIRS, &l);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < l.n && rc == 0; i++)
+		if (spool_box_name_ok(l.name[i], strlen(l.name[i])))
+			rc = fn(arg, l.name[i]);
+	fs_list_fini(&l);
+	return rc;
+}

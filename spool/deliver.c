@@ -1,0 +1,209 @@
+/*
+ * deliver.c - messages into boxes: stage, sync, publish; and after a crash.
+ */
+#include "config.h"
+
+#include "spool/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TS_DIGITS 13
+#define TS_MAX INT64_C(9999999999999)
+#define SEQ_DIGITS 8
+
+int
+spool_name(char out[SPOOL_NAME_MAX], int64_t ts_ms, uint64_t seq,
+    const char *sender)
+{
+	int n;
+
+	if (*sender == '@')
+		sender++;
+	if (!spool_component_ok(sender, strlen(sender)))
+		return -EINVAL;
+	if (ts_ms < 0)
+		ts_ms = 0;
+	if (ts_ms > TS_MAX)
+		ts_ms = TS_MAX;
+	n = snprintf(out, SPOOL_NAME_MAX, "%013" PRId64 ".%08" PRIu64 ".%s",
+	    ts_ms, seq, sender);
+	return n < 0 || n >= SPOOL_NAME_MAX ? -EINVAL : 0;
+}
+
+uint64_t
+spool_name_seq(const char *name)
+{
+	uint64_t seq = 0;
+	size_t digits;
+
+	if (strspn(name, "0123456789") != TS_DIGITS || name[TS_DIGITS] != '.')
+		return 0;
+	name += TS_DIGITS + 1;
+	digits = strspn(name, "0123456789");
+	if (digits < SEQ_DIGITS || name[digits] != '.' ||
+	    name[digits + 1] == '\0')
+		return 0;
+	for (size_t i = 0; i < digits; i++) {
+		unsigned d = (unsigned)(name[i] - '0');
+
+		if (seq > (UINT64_MAX - d) / 10)
+			return 0;
+		seq = seq * 10 + d;
+	}
+	return seq;
+}
+
+/* 1 if new/ or cur/ has it, 0, or a negative errno. */
+static int
+is_delivered(const struct spool_box *box, const char *name)
+{
+	int rc = fs_exists(box->sub[SPOOL_NEW], name);
+
+	return rc != 0 ? rc : fs_exists(box->sub[SPOOL_CUR], name);
+}
+
+/*
+ * tmp/name exists. If it is as long as ours it was staged whole before: a
+ * writer that was stopped leaves less. Else it is replaced, at once durably,
+ * because the cursor may be past it already.
+ */
+static int
+stage_again(struct spool_box *box, const char *name, const void *msg,
+    size_t len)
+{
+	struct stat st;
+	int fd;
+
+	fd = fs_open_file(box->sub[SPOOL_TMP], name, O_RDONLY, &st);
+	if (fd >= 0) {
+		close(fd);
+		if (st.st_size == (off_t)len)
+			return 0;
+	}
+	return spool_replace(box->sub[SPOOL_TMP], name, msg, len, true);
+}
+
+int
+spool_stage(struct spool_box *box, const char *name, const void *msg,
+    size_t len)
+{
+	int tmp = box->sub[SPOOL_TMP], fd, rc;
+
+	if (len == 0 || len > SPOOL_MSG_MAX ||
+	    !spool_component_ok(name, strlen(name)))
+		return -EINVAL;
+	if (spool_box_gone(box))
+		return -ESTALE;
+	rc = is_delivered(box, name);
+	if (rc != 0)
+		return rc < 0 ? rc : -EEXIST;
+
+	fd = fs_create(tmp, name);
+	if (fd == -EEXIST)
+		return stage_again(box, name, msg, len);
+	if (fd < 0)
+		return fd == -ENOENT ? -ESTALE : fd;
+	rc = fs_write_all(fd, msg, len);
+	if (close(fd) == -1 && errno != EINTR && rc == 0)
+		rc = -errno;
+	if (rc < 0)
+		unlinkat(tmp, name, 0);
+	return rc;
+}
+
+int
+spool_sync(const struct spool *sp)
+{
+#ifdef HAVE_SYNCFS
+	return syncfs(sp->dir) == -1 ? -errno : 0;
+#else
+	(void)sp;
+	sync();
+	return 0;
+#endif
+}
+
+int
+spool_publish(struct spool_box *box, const char *name, bool read)
+{
+	int to = box->sub[read ? SPOOL_CUR : SPOOL_NEW];
+	int other = box->sub[read ? SPOOL_NEW : SPOOL_CUR];
+	int rc;
+
+	if (!spool_component_ok(name, strlen(name)))
+		return -EINVAL;
+	if (spool_box_gone(box))
+		return -ESTALE;
+	/* What the agent has read must not be new again. */
+	rc = fs_exists(other, name);
+	if (rc < 0)
+		return rc;
+	rc = rc == 1 ? -EEXIST :
+	    fs_rename_noreplace(box->sub[SPOOL_TMP], name, to, name);
+	if (rc == -EEXIST)
+		return fs_remove(box->sub[SPOOL_TMP], name);
+	if (rc != -ENOENT)
+		return rc;
+	if (spool_box_gone(box))
+		return -ESTALE;
+	rc = is_delivered(box, name);
+	return rc == 0 ? -ENOENT : rc < 0 ? rc : 0;
+}
+
+/*
+ * One staged file, its content in b. 1: whole and readable; 0: strange. A
+ * second link is what a publish by link and unlink left when it was stopped
+ * between the two: delivered already.
+ */
+static int
+read_staged(struct spool_box *box, const char *name, struct buf *b)
+{
+	int rc;
+
+	if (!spool_component_ok(name, strlen(name)))
+		return 0;
+	buf_clear(b);
+	rc = spool_slurp(box->sub[SPOOL_TMP], name, SPOOL_MSG_MAX, b);
+	if (rc == -EINVAL || rc == -ELOOP || rc == -EFBIG || rc == -ENOENT)
+		return 0;
+	return rc < 0 ? rc : b->len > 0;
+}
+
+static int
+recover_one(struct spool_box *box, const char *name, struct buf *b,
+    spool_recover_fn *fn, void *arg)
+{
+	int rc = read_staged(box, name, b);
+
+	if (rc == 1)
+		rc = fn(arg, box, name, b->p, b->len);
+	if (rc < 0)
+		return rc;
+	if (rc > 0)
+		return spool_publish(box, name, rc == 2);
+	rc = fs_remove(box->sub[SPOOL_TMP], name);
+	/* A directory that isn't empty: nobody's message, it may stay. */
+	return rc == -ENOTEMPTY || rc == -EEXIST ? 0 : rc;
+}
+
+int
+spool_recover(struct spool_box *box, spool_recover_fn *fn, void *arg)
+{
+	struct buf b = BUF_INIT;
+	struct fs_list l;
+	int rc;
+
+	rc = fs_list(box->sub[SPOOL_TMP], FS_ALL, &l);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < l.n && rc == 0; i++)
+		rc = recover_one(box, l.name[i], &b, fn, arg);
+	fs_list_fini(&l);
+	buf_fini(&b);
+	return rc;
+}

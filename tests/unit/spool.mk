@@ -1,0 +1,10 @@
+# Directories, delivery, rings and watches. The fault injection, with its
+# flags, is the journal's (spoolout.mk).
+SOURCES_BOX = %D%/box_util.c %D%/box_util.h $(SOURCES_FAULT)
+
+check_PROGRAMS += %D%/test_deliver
+TESTS += %D%/test_deliver
+tests_unit_test_deliver_SOURCES = %D%/test_deliver.c $(SOURCES_BOX)
+tests_unit_test_deliver_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_deliver_LDFLAGS = $(LDFLAGS_FAULT)
+tests_unit_test_deliver_LDADD = libspool.la $(CMOCKA_LIBS)
