@@ -5,6 +5,7 @@ include tests/unit/base.mk
 include tests/unit/cli.mk
 include tests/unit/client.mk
 include tests/unit/spool.mk
+include tests/unit/ident.mk
 include tests/unit/spoolout.mk
 include tests/unit/wire.mk
 endif
