@@ -182,6 +182,14 @@ call_do(struct call *c, const char *json, size_t len, call_accept_fn *accept,
 	return rc;
 }
 
+int
+call_send(struct call *c, const char *json, size_t len)
+{
+	if (c->down)
+		return c->down_rc;
+	return client_send(c->client, json, len);
+}
+
 void
 call_close(struct call *c)
 {

@@ -113,6 +113,9 @@ typedef int call_accept_fn(void *arg, const struct wire_msg *, const char *text,
     size_t len);
 int	call_do(struct call *, const char *json, size_t len, call_accept_fn *,
 	    void *arg, int64_t timeout_ms) AC_NONNULL(1, 4) AC_MUST_CHECK;
+/* Queue one object and don't wait: for what a relay doesn't answer. */
+int	call_send(struct call *, const char *json, size_t len)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 /* Stop waiting in call_do(), from a signal handler's watcher: -EINTR. */
 struct loop *call_loop(struct call *) AC_NONNULL(1);
 

@@ -189,6 +189,14 @@ struct wire_value wire_member(const struct wire_value *, const char *key)
 	    AC_NONNULL(1, 2);
 
 /*
+ * A member of the object just parsed by its name, known as a field or not: a
+ * file of ours has others. What is in a LIST or OBJ is to be had from a field
+ * only. Borrowed as above; ABSENT if there is none, and for null.
+ */
+struct wire_value wire_find(const struct wire_msg *, const char *key)
+	    AC_NONNULL(1, 2);
+
+/*
  * Append the object in text (already parsed once) to out without its closing
  * brace, without white space around members, and without the named fields: so
  * that the caller can add its own with wire_put_*() and wire_end(). Members

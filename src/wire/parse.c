@@ -360,3 +360,30 @@ wire_member(const struct wire_value *v, const char *key)
 		return (struct wire_value){ .kind = WIRE_ABSENT };
 	return value_of(cJSON_GetObjectItemCaseSensitive(v->node, key));
 }
+
+struct wire_value
+wire_find(const struct wire_msg *m, const char *key)
+{
+	const struct doc *doc = m->doc;
+	struct wire_value v = { .kind = WIRE_ABSENT };
+	size_t len = strlen(key);
+
+	for (size_t i = 0; doc != NULL && i < doc->scan.count; i++) {
+		const struct scan_member *mem = &doc->scan.member[i];
+
+		if (mem->key.len != len || memcmp(mem->key.s, key, len) != 0)
+			continue;
+		v.kind = kind_of(mem);
+		v.raw = mem->raw;
+		v.raw_len = mem->raw_len;
+		if (v.kind == WIRE_STR) {
+			v.s = mem->str.s;
+			v.len = mem->str.len;
+		} else if (v.kind == WIRE_NUM)
+			v.num = mem->num;
+		else
+			v.b = mem->kind == SCAN_TRUE;
+		break;
+	}
+	return v;
+}

@@ -907,6 +907,25 @@ any_object_of_ours_is_read_without_a_type(void **state)
 	assert_null(m->why);
 }
 
+static void
+members_that_are_no_fields_are_found_by_name(void **state)
+{
+	static const char text[] = "{\"state\":\"full\",\"sent\":7,"
+	    "\"poll\":true,\"no\":null,\"\\u0061\":\"z\",\"l\":[1]}";
+	struct wire_msg *m = *state;
+
+	assert_int_equal(wire_find(m, "state").kind, WIRE_ABSENT);
+	assert_int_equal(wire_parse_object(m, text, sizeof(text) - 1), 0);
+	assert_string_equal(wire_find(m, "state").s, "full");
+	assert_true(wire_find(m, "sent").num == 7);
+	assert_true(wire_find(m, "poll").b);
+	assert_string_equal(wire_find(m, "a").s, "z");
+	assert_int_equal(wire_find(m, "no").kind, WIRE_ABSENT);
+	assert_int_equal(wire_find(m, "stat").kind, WIRE_ABSENT);
+	assert_int_equal(wire_find(m, "l").kind, WIRE_LIST);
+	assert_null(wire_find(m, "l").node);
+}
+
 /* What real clients of the Node implementations send. */
 static void
 old_clients_are_understood(void **state)
@@ -959,6 +978,7 @@ main(void)
 		TEST(lists_and_objects_are_walked),
 		TEST(gap_has_numbers_where_others_have_agents),
 		TEST(any_object_of_ours_is_read_without_a_type),
+		TEST(members_that_are_no_fields_are_found_by_name),
 		TEST(old_clients_are_understood),
 	};
 
