@@ -1,0 +1,25 @@
+noinst_LTLIBRARIES += librelay.la
+librelay_la_SOURCES = \
+	%D%/agent.c \
+	%D%/auth.c \
+	%D%/chan.c \
+	%D%/dedupe.c \
+	%D%/dispatch.c \
+	%D%/history.c \
+	%D%/internal.h \
+	%D%/listen.c \
+	%D%/loop.c %D%/loop.h \
+	%D%/mailbox.c \
+	%D%/on_channel.c \
+	%D%/on_msg.c \
+	%D%/on_presence.c \
+	%D%/on_session.c \
+	%D%/peer.c \
+	%D%/rate.c \
+	%D%/rec.c %D%/rec.h \
+	%D%/relay.c %D%/relay.h \
+	%D%/restore.c \
+	%D%/store.c %D%/store.h \
+	%D%/turn.c \
+	%D%/view.c
+librelay_la_LIBADD = $(LWS_LIBS) $(UV_LIBS)

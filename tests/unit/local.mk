@@ -7,5 +7,6 @@ include tests/unit/client.mk
 include tests/unit/spool.mk
 include tests/unit/ident.mk
 include tests/unit/spoolout.mk
+include tests/unit/relay.mk
 include tests/unit/wire.mk
 endif

@@ -1,0 +1,200 @@
+/*
+ * chan.c - channels and who is in them.
+ */
+#include "config.h"
+
+#include "relay/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct chan *
+chan_find(struct relay *r, const char *name, size_t len)
+{
+	return map_get(&r->chans, name, len);
+}
+
+int
+chan_new(struct relay *r, const char *name, size_t len, bool invite_only,
+    struct chan **out)
+{
+	struct chan *c;
+
+	if (len >= sizeof(c->name))
+		return -EINVAL;
+	if (chan_find(r, name, len) != NULL)
+		return -EEXIST;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return -ENOMEM;
+	memcpy(c->name, name, len);
+	c->name_len = (uint8_t)len;
+	c->invite_only = invite_only;
+	map_init(&c->invited);
+	if (map_put(&r->chans, c->name, len, c) < 0) {
+		free(c);
+		return -ENOMEM;
+	}
+	*out = c;
+	return 0;
+}
+
+void
+chan_free(struct chan *c)
+{
+	struct invite *i;
+	size_t at = 0;
+
+	if (c == NULL)
+		return;
+	while ((i = map_next(&c->invited, &at)) != NULL)
+		free(i);
+	map_fini(&c->invited);
+	free(c->members);
+	free(c->pos);
+	free(c);
+}
+
+struct member *
+chan_member(const struct chan *c, const struct peer *p)
+{
+	struct member *m;
+
+	/* A session is in few channels; a channel may have many members. */
+	LIST_FOREACH(m, &p->in, of_peer)
+		if (m->chan == c)
+			return m;
+	return NULL;
+}
+
+int
+chan_add(struct chan *c, struct peer *p, struct member **out)
+{
+	struct member *m;
+
+	if (c->count == c->cap) {
+		size_t cap = c->cap != 0 ? c->cap * 2 : 4;
+		struct member **all = realloc(c->members, cap * sizeof(*all));
+
+		if (all == NULL)
+			return -ENOMEM;
+		c->members = all;
+		c->cap = cap;
+	}
+	m = calloc(1, sizeof(*m));
+	if (m == NULL)
+		return -ENOMEM;
+	m->peer = p;
+	m->chan = c;
+	m->at = c->count;
+	c->members[c->count++] = m;
+	LIST_INSERT_HEAD(&p->in, m, of_peer);
+	p->chans++;
+	*out = m;
+	return 0;
+}
+
+void
+chan_remove(struct member *m)
+{
+	struct chan *c = m->chan;
+
+	c->members[m->at] = c->members[--c->count];
+	c->members[m->at]->at = m->at;
+	LIST_REMOVE(m, of_peer);
+	m->peer->chans--;
+	free(m);
+}
+
+void
+chan_tell(struct chan *c, const struct peer *except)
+{
+	struct relay *r;
+	unsigned char head[10];
+	size_t n;
+
+	if (c->count == 0)
+		return;
+	r = c->members[0]->peer->relay;
+	if (buf_err(&r->json) == 0) {
+		n = peer_frame_header(head, r->json.len);
+		buf_clear(&r->scratch);
+		buf_add(&r->scratch, head, n);
+		buf_add(&r->scratch, r->json.p, r->json.len);
+		if (buf_err(&r->scratch) == 0)
+			for (size_t i = 0; i < c->count; i++)
+				if (c->members[i]->peer != except)
+					peer_put_frames(c->members[i]->peer,
+					    r->scratch.p, r->scratch.len);
+	}
+	buf_clear(&r->json);
+}
+
+void
+chan_put_members(struct relay *r, const struct chan *c, enum wire_field field)
+{
+	struct buf *b = &r->json;
+
+	wire_put_raw(b, field, "[", 1);
+	for (size_t i = 0; i < c->count; i++) {
+		wire_json_sep(b);
+		wire_json_str(b, c->members[i]->peer->id,
+		    c->members[i]->peer->id_len);
+	}
+	buf_addc(b, ']');
+	wire_put_raw(b, WF_NAMES, "{", 1);
+	for (size_t i = 0; i < c->count; i++) {
+		const struct peer *p = c->members[i]->peer;
+
+		wire_json_key(b, p->id);
+		wire_json_str(b, p->name, strlen(p->name));
+	}
+	buf_addc(b, '}');
+}
+
+int
+chan_invite(struct chan *c, const char *who)
+{
+	struct invite *i;
+
+	if (map_get(&c->invited, who, strlen(who)) != NULL)
+		return 0;
+	i = calloc(1, sizeof(*i));
+	if (i == NULL)
+		return -ENOMEM;
+	snprintf(i->who, sizeof(i->who), "%s", who);
+	if (map_put(&c->invited, i->who, strlen(i->who), i) < 0) {
+		free(i);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+bool
+chan_invited(const struct chan *c, const struct peer *p)
+{
+	char serial[IDENT_ID_MAX];
+
+	if (!c->invite_only)
+		return true;
+	if (p->agent != NULL &&
+	    map_get(&c->invited, p->id, p->id_len) != NULL)
+		return true;
+	invite_serial(p, serial);
+	return map_get(&c->invited, serial, strlen(serial)) != NULL;
+}
+
+bool
+chan_visible(const struct chan *c, const struct peer *p)
+{
+	return !c->invite_only || chan_member(c, p) != NULL;
+}
+
+void
+invite_serial(const struct peer *p, char out[IDENT_ID_MAX])
+{
+	/* Not an id: no id starts like this. */
+	snprintf(out, IDENT_ID_MAX, "s%llu", (unsigned long long)p->serial);
+}

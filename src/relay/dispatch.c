@@ -1,0 +1,140 @@
+/*
+ * dispatch.c - from bytes to a handler, and back to an ERROR.
+ *
+ * Who may send what, and what it costs, is in one table. Only this file
+ * replies ERROR to what a client sent.
+ */
+#include "config.h"
+
+#include "relay/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ANY	(1u << PEER_NEW | 1u << PEER_HELD | 1u << PEER_KNOWN)
+#define KNOWN	(1u << PEER_KNOWN)
+#define PROVING	(1u << PEER_HELD | 1u << PEER_KNOWN)
+
+/*
+ * cost in tokens of the session's bucket. Free is what a client must be able
+ * to say at any time, and IDENTIFY, which works once. The first joins are
+ * free too (on_join).
+ */
+static const struct handler {
+	unsigned	 states;
+	double		 cost;
+	handler_fn	*run;
+} handlers[WIRE_TYPE_COUNT] = {
+	[WIRE_IDENTIFY]		= { ANY, 0, on_identify },
+	[WIRE_VERIFY_IDENTITY]	= { PROVING, 0, on_verify_identity },
+	[WIRE_PING]		= { ANY, 0, on_ping },
+	[WIRE_ACK]		= { KNOWN, 0, on_ack },
+	[WIRE_JOIN]		= { KNOWN, 0, on_join },
+	[WIRE_LEAVE]		= { KNOWN, 1, on_leave },
+	[WIRE_CREATE_CHANNEL]	= { KNOWN, 1, on_create_channel },
+	[WIRE_INVITE]		= { KNOWN, 1, on_invite },
+	[WIRE_LIST_CHANNELS]	= { KNOWN, 1, on_list_channels },
+	[WIRE_LIST_AGENTS]	= { KNOWN, 1, on_list_agents },
+	[WIRE_MSG]		= { KNOWN, 1, on_msg },
+	[WIRE_SET_PRESENCE]	= { KNOWN, 0.1, on_set_presence },
+	[WIRE_SET_NICK]		= { KNOWN, 1, on_set_nick },
+	[WIRE_TYPING]		= { KNOWN, 0.5, on_typing },
+};
+
+int
+refuse(struct peer *p, int code, const char *fmt, ...)
+{
+	struct buf *b = &p->relay->scratch;
+	va_list ap;
+	char text[256];
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	buf_clear(b);
+	buf_adds(b, text);
+	p->relay->msg.why = buf_err(b) == 0 ? b->p : NULL;
+	return code;
+}
+
+int
+charge(struct peer *p, double cost)
+{
+	if (bucket_take(&p->bucket, &p->relay->conf, cost))
+		return 0;
+	return AC_E_RATE_LIMITED;
+}
+
+static int
+run(struct peer *p, const struct wire_msg *m)
+{
+	const struct handler *h = &handlers[m->type];
+	int rc;
+
+	if (h->run == NULL)
+		return refuse(p, AC_E_INVALID_MSG,
+		    "%s is not something that this relay takes.",
+		    wire_type_name(m->type));
+	if ((h->states & 1u << p->state) == 0)
+		return AC_E_AUTH_REQUIRED;
+	rc = charge(p, h->cost);
+	return rc < 0 ? rc : h->run(p, m);
+}
+
+/* One message, parsed or not: answer it. */
+static void
+handle(struct peer *p, const char *text, size_t len, int parsed)
+{
+	struct wire_msg *m = &p->relay->msg;
+	int rc;
+
+	if (parsed < 0) {
+		if (!wire_utf8_ok(text, len)) {
+			peer_close(p, 1007, "This is not UTF-8.");
+			return;
+		}
+		/* Nonsense isn't free either, or a flood of it would be. */
+		rc = charge(p, 1);
+		if (rc == 0)
+			rc = ac_errword(parsed) != NULL ? parsed :
+			    AC_E_RATE_LIMITED;
+	} else {
+		m->why = NULL;
+		rc = run(p, m);
+	}
+	if (rc < 0)
+		peer_error(p, rc, rc == AC_E_RATE_LIMITED ? NULL : m->why);
+}
+
+static bool
+blank(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\t' || *p == '\r'))
+		p++;
+	return p == end;
+}
+
+void
+dispatch(struct peer *p, const char *text, size_t len)
+{
+	struct wire_msg *m = &p->relay->msg;
+	const char *end = text + len, *nl;
+	int rc;
+
+	rc = wire_parse(m, text, len, WIRE_FROM_CLIENT);
+	if (rc == 0 || memchr(text, '\n', len) == NULL) {
+		handle(p, text, len, rc);
+		return;
+	}
+	/* Not one object: then one a line. */
+	for (; text < end && p->state != PEER_CLOSING; text = nl + 1) {
+		nl = memchr(text, '\n', (size_t)(end - text));
+		if (nl == NULL)
+			nl = end;
+		if (blank(text, nl))
+			continue;
+		handle(p, text, (size_t)(nl - text), wire_parse(m, text,
+		    (size_t)(nl - text), WIRE_FROM_CLIENT));
+	}
+}

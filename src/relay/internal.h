@@ -1,0 +1,466 @@
+/*
+ * internal.h - the relay's state, and how a message goes through it.
+ *
+ *	listen.c	libwebsockets' callbacks, the loop, signals
+ *	peer.c		a session: what it still has to be sent, how it ends
+ *	dispatch.c	bytes -> message -> handler -> ERROR
+ *	on_*.c		handlers: what each message does
+ *	turn.c		what a loop turn has decided, written, then told
+ *	chan.c agent.c history.c mailbox.c	state
+ *	restore.c	state out of the store's records
+ *
+ * A loop turn. Handlers never send what must not be lost: they append a record
+ * to the store's batch and note who is to hear of it (turn_*). turn_commit()
+ * writes the batch with one write, and only then copies the frames to the
+ * peers' queues; turn_end() flushes each peer that has something with one
+ * write. So nobody sees a message that a crash could take back, and a
+ * thousand members cost a thousand writes, not a thousand a message. A handler
+ * that reads or changes membership, or answers with what depends on order,
+ * calls turn_commit() first.
+ *
+ * Replies that need no record (PONG, lists, ERROR) are queued at once with
+ * peer_put(), after a turn_commit() where their order to messages matters.
+ */
+#ifndef AC_RELAY_INTERNAL_H
+#define AC_RELAY_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/map.h"
+#include "ident/ident.h"
+#include "relay/rec.h"
+#include "relay/relay.h"
+#include "relay/store.h"
+#include "spool/spool.h"
+#include "wire/limits.h"
+#include "wire/msg.h"
+
+struct lws;
+struct peer;
+struct challenge;
+
+#define RELAY_SERVER_ID	"@server"	/* the operator's voice */
+#define DEDUPE_MAX	1000
+#define MAILBOX_MAX	1000		/* messages */
+#define MAILBOX_BYTES	(1 << 20)
+#define CHANNELS_PER_PEER 100
+#define CHANNELS_MAX	100000		/* a spool that CREATE_CHANNEL fills */
+#define FREE_JOINS	100
+#define IDENTIFY_MS	10000
+#define CHALLENGE_MS	30000
+#define HELD_MS		10000
+#define PUMP_BYTES	(64 << 10)	/* of a replay queued at a time */
+#define CLOSE_MS	5000		/* for a closing peer to take its last bytes */
+#define SLOW_BYTES	(256 << 10)
+#define SLOW_MS		10000
+
+/* ---- dedupe: the newest ids of one sender (dedupe.c) */
+
+struct dedupe {
+	uint64_t	*hash;		/* of the ids; NULL until the first */
+	uint64_t	*pos;		/* their records */
+	unsigned	 count, next;
+};
+/* The position of the newest record whose id has this hash; 0: none. */
+uint64_t dedupe_find(const struct dedupe *, uint64_t hash) AC_NONNULL(1);
+int	dedupe_add(struct dedupe *, uint64_t hash, uint64_t pos)
+	    AC_NONNULL(1) AC_MUST_CHECK;
+void	dedupe_undo(struct dedupe *) AC_NONNULL(1);	/* the newest */
+/* Add what from knows; from is empty then. What doesn't fit is forgotten. */
+void	dedupe_merge(struct dedupe *to, struct dedupe *from)
+	    AC_NONNULL(1, 2);
+void	dedupe_fini(struct dedupe *) AC_NONNULL(1);
+/* FNV-1a, 64 bits: h is 0 for the first part, then what came back. */
+uint64_t dedupe_hash(uint64_t h, const char *, size_t len) AC_NONNULL(2);
+
+/* ---- agents: keys that have proved themselves; kept for ever (agent.c) */
+
+struct letter {				/* in a mailbox */
+	TAILQ_ENTRY(letter) next;
+	uint64_t	 seq, pos;
+	uint32_t	 len;		/* bytes it counts for */
+	char		 from[IDENT_ID_MAX];
+};
+
+struct agent {
+	unsigned char	 key[IDENT_KEY_LEN];
+	char		 id[IDENT_ID_MAX];
+	uint8_t		 id_len;
+	struct dedupe	 dedupe;
+	/* mailbox */
+	TAILQ_HEAD(mailbox_head, letter) letters;
+	uint64_t	 mailbox_seq;	/* last given */
+	int64_t		 mailbox_ts;
+	size_t		 count, bytes;
+};
+
+/* ---- channels (chan.c) */
+
+struct member {				/* a peer in a channel */
+	struct peer	*peer;
+	struct chan	*chan;
+	size_t		 at;		/* index in chan->members */
+	uint64_t	 next_seq;	/* replay goes on here; 0: it is live */
+	uint64_t	 replay_to;	/* last seq marked as replay */
+	LIST_ENTRY(member) of_peer;
+};
+
+struct chan {
+	char		 name[WIRE_CHANNEL_MAX + 1];
+	uint8_t		 name_len;
+	bool		 invite_only;
+	struct member	**members;
+	size_t		 count, cap;
+	struct map	 invited;	/* struct invite by agent id or serial */
+	uint64_t	 seq;		/* of the last message */
+	int64_t		 ts;
+	/* history: positions of the newest messages, seq - depth + 1 .. seq */
+	uint64_t	*pos;		/* ring, indexed by seq % pos_cap */
+	size_t		 pos_cap, depth;
+	struct view	*view;		/* its ring while that is open */
+	uint64_t	 viewed;	/* seq up to which the ring is written */
+	bool		 on_views, view_known;
+	TAILQ_ENTRY(chan) views;
+};
+
+struct invite {
+	char		 who[IDENT_ID_MAX];
+};
+
+/* ---- peers (peer.c) */
+
+enum peer_state {
+	PEER_NEW,		/* has to IDENTIFY */
+	PEER_HELD,		/* identified, WELCOME waits for the proof */
+	PEER_KNOWN,
+	PEER_CLOSING,		/* takes its last bytes */
+	PEER_STATES
+};
+
+struct bucket {			/* rate.c */
+	double		 tokens;
+	int64_t		 at_ms;
+};
+
+struct peer {
+	struct relay	*relay;
+	struct lws	*wsi;
+	enum peer_state	 state;
+	uint64_t	 serial;	/* of this relay's life */
+	char		 id[IDENT_ID_MAX];
+	uint8_t		 id_len;
+	char		 name[WIRE_NAME_MAX + 1];
+	char		 address[46];
+	struct agent	*agent;		/* verified: the key's owner */
+	bool		 has_key, verified;
+	bool		 cap_ack, cap_stored;
+	unsigned char	 key[IDENT_KEY_LEN];
+	struct challenge *challenge;	/* auth.c's, while one is open */
+	struct bucket	 bucket;
+	unsigned	 joins;
+	LIST_HEAD(, member) in;
+	unsigned	 chans;
+	struct dedupe	 dedupe;	/* for sessions without agent */
+	uint64_t	 letters;	/* mailbox_seq of the last one queued */
+	const char	*presence;	/* SET_PRESENCE; static, NULL: online */
+	uint64_t	 mark;		/* last time it was told something once */
+	int64_t		 nick_ms;	/* last SET_NICK */
+
+	struct buf	 in_buf;	/* a message that came in pieces */
+	struct buf	 out;		/* LWS_PRE unused bytes, then frames */
+	bool		 dirty;		/* on relay->dirty */
+	bool		 behind;	/* pump again when the queue is empty */
+	bool		 mail_behind;	/* not all letters are queued yet */
+	uint64_t	 unstored;	/* j of its newest message; 0: all stored */
+	TAILQ_ENTRY(peer) unstoreds;
+	int64_t		 since_ms;	/* of the state */
+	int64_t		 slow_ms;	/* queue is long since; 0: it isn't */
+	const char	*why;		/* closing: reason text, static */
+	uint16_t	 code;		/* closing: WebSocket status */
+	LIST_ENTRY(peer) all;
+	TAILQ_ENTRY(peer) dirties;
+	TAILQ_ENTRY(peer) waiting;	/* NEW, HELD, CLOSING: for the timer */
+	bool		 is_waiting;
+	bool		 is_unidentified; /* counted as such for its address */
+};
+
+struct relay {
+	struct relay_conf conf;
+	struct loop_ctx	*loop;		/* listen.c's */
+	struct spool	*spool;
+	struct store	*store;
+	char		 epoch[16];
+	uint64_t	 number;	/* messages ever */
+	struct map	 chans;		/* by name */
+	struct map	 agents;	/* by id */
+	struct map	 keys;		/* agents by key */
+	struct map	 online;	/* KNOWN and HELD peers by id */
+	struct map	 addresses;	/* listen.c's, by text */
+	LIST_HEAD(, peer) peers;
+	TAILQ_HEAD(, peer) dirty;
+	TAILQ_HEAD(, peer) waiting;
+	TAILQ_HEAD(, peer) unstored;	/* peers that a STORED is owed to */
+	TAILQ_HEAD(, chan) views;	/* channels whose ring is behind */
+	TAILQ_HEAD(, view) open_views;	/* rings, last used last */
+	size_t		 nviews;
+	size_t		 npeers;
+	uint64_t	 serials, marks;
+	uint64_t	 stored;	/* synced position */
+	struct wire_msg	 msg;		/* the one being handled */
+	struct buf	 json, rec, scratch;
+	struct turn	*turn;
+	struct operator	*operator;
+	struct dedupe	 said;		/* the operator's ids */
+	unsigned	 ticks;		/* seconds of this life */
+	bool		 started;	/* the store's thread runs */
+	bool		 stopping;
+	int		 fatal;		/* stop with this error */
+};
+
+/* ---- turn.c */
+
+int	turn_new(struct relay *) AC_NONNULL(1) AC_MUST_CHECK;
+void	turn_free(struct relay *) AC_NONNULL(1);
+
+/*
+ * Note a message: head and head->json (borrowed for the call) become a record
+ * of the batch and, once that is written, a frame to the channel's members or
+ * the target. from: the sender's session, or NULL for the operator.
+ * -ENOMEM, and nothing was noted.
+ */
+int	turn_msg(struct relay *, struct chan *, struct peer *from,
+	    const struct rec_head *) AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
+/*
+ * The same for a DM. agent: whose mailbox it goes through, or NULL; target: a
+ * session to deliver to, or NULL (away).
+ */
+int	turn_dm(struct relay *, struct agent *, struct peer *target,
+	    struct peer *from, const struct rec_head *)
+	    AC_NONNULL(1, 5) AC_MUST_CHECK;
+/* Any other record, from relay->rec. */
+int	turn_record(struct relay *, enum store_type)
+	    AC_NONNULL(1) AC_MUST_CHECK;
+/*
+ * Write what was noted, then queue its frames. If it can't be written, every
+ * sender of the batch is refused (RATE_LIMITED: it may try again) and the
+ * state is as if nothing had been sent; then the errno is returned.
+ */
+int	turn_commit(struct relay *) AC_NONNULL(1);
+/* Commit, flush the peers. At the end of each loop turn. */
+void	turn_end(struct relay *) AC_NONNULL(1);
+/* This peer is to hear when the record before position j is stored. */
+void	turn_owe_stored(struct relay *, struct peer *, uint64_t j)
+	    AC_NONNULL(1, 2);
+/* A sync has ended: STORED to those it is owed to. */
+void	turn_synced(struct relay *) AC_NONNULL(1);
+/* Append an object without its closing brace, for more members. */
+void	turn_open(struct buf *out, const char *json, size_t len)
+	    AC_NONNULL(1, 2);
+
+/* ---- peer.c */
+
+struct peer *peer_new(struct relay *, struct lws *) AC_NONNULL(1, 2);
+/* The socket is gone: leave everything, tell the others, free. */
+void	peer_gone(struct peer *) AC_NONNULL(1);
+/* Leave every channel and the id, telling the others. */
+void	peer_leave_all(struct peer *) AC_NONNULL(1);
+/* Queue one JSON text as a frame. Over the queue's bound the peer is closed. */
+void	peer_put(struct peer *, const char *json, size_t len)
+	    AC_NONNULL(1, 2);
+/* Queue frames as they are. */
+void	peer_put_frames(struct peer *, const char *, size_t len)
+	    AC_NONNULL(1, 2);
+/* Queue what relay->json holds, and clear it. */
+void	peer_reply(struct peer *) AC_NONNULL(1);
+/* ERROR. text NULL: the code's own sentence; re: from relay->msg's id. */
+void	peer_error(struct peer *, int rc, const char *text) AC_NONNULL(1);
+/* The same with the id that it answers ("" for none). */
+void	peer_error_re(struct peer *, int rc, const char *text, const char *re)
+	    AC_NONNULL(1, 4);
+/* Stop listening to it; close with a WebSocket status once it is flushed. */
+void	peer_close(struct peer *, uint16_t code, const char *why)
+	    AC_NONNULL(1, 3);
+/* The same without what is queued. */
+void	peer_drop(struct peer *, uint16_t code, const char *why)
+	    AC_NONNULL(1, 3);
+/* Write the queue with one call; close what can't be written. */
+void	peer_flush(struct peer *) AC_NONNULL(1);
+/* The socket can be written again. */
+int	peer_writable(struct peer *) AC_NONNULL(1) AC_MUST_CHECK;
+size_t	peer_queued(const struct peer *) AC_NONNULL(1);
+void	peer_set_state(struct peer *, enum peer_state) AC_NONNULL(1);
+/* The 1 s timer: late identification, slow readers, closing ones. */
+void	peer_tick(struct relay *, int64_t now_ms) AC_NONNULL(1);
+/* A server's frame header for len bytes into out (10 bytes); its length. */
+size_t	peer_frame_header(unsigned char out[10], size_t len) AC_NONNULL(1);
+
+/* ---- listen.c: what peer.c needs of libwebsockets */
+
+int	listen_write(struct peer *, char *frames, size_t len)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;	/* -1: dead */
+bool	listen_choked(const struct peer *) AC_NONNULL(1);
+void	listen_want_write(struct peer *) AC_NONNULL(1);
+void	listen_kill(struct peer *) AC_NONNULL(1);
+size_t	listen_headroom(void);	/* bytes to leave free ahead of the frames */
+
+void	listen_wake(struct relay *) AC_NONNULL(1);	/* a sync has ended */
+/* Change by how much an address has open. */
+void	address_count(struct relay *, const char *text, int sessions,
+	    int unidentified) AC_NONNULL(1, 2);
+
+/* ---- dispatch.c */
+
+void	dispatch(struct peer *, const char *text, size_t len)
+	    AC_NONNULL(1, 2);
+/* Handlers return 0 or a refusal; relay->msg.why may hold the sentence. */
+typedef int handler_fn(struct peer *, const struct wire_msg *);
+handler_fn on_identify, on_verify_identity, on_ping;
+handler_fn on_join, on_leave, on_create_channel, on_invite, on_list_channels,
+    on_list_agents;
+handler_fn on_msg, on_ack;
+handler_fn on_set_presence, on_set_nick, on_typing;
+
+/*
+ * A DM from p. content needs s, len and raw; m is the client's message or
+ * NULL if we made it. 0 or a refusal.
+ */
+int	send_dm(struct peer *, const char *to, size_t len,
+	    const struct wire_value *content, const struct wire_msg *m)
+	    AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
+
+/* Refuse with a sentence of the moment: code back, text for peer_error(). */
+int	refuse(struct peer *, int code, const char *fmt, ...)
+	    AC_NONNULL(1, 3) AC_PRINTF(3, 4);
+
+/* Take cost tokens from the session: 0 or RATE_LIMITED. */
+int	charge(struct peer *, double cost) AC_NONNULL(1) AC_MUST_CHECK;
+
+/* ---- rate.c */
+
+void	bucket_init(struct bucket *, const struct relay_conf *)
+	    AC_NONNULL(1, 2);
+/* Take cost tokens if they are there. rate 0: no limit. */
+bool	bucket_take(struct bucket *, const struct relay_conf *, double cost)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/* ---- chan.c */
+
+struct chan *chan_find(struct relay *, const char *name, size_t len)
+	    AC_NONNULL(1, 2);
+/* Made in memory only; -EEXIST, -ENOMEM. */
+int	chan_new(struct relay *, const char *name, size_t len, bool invite_only,
+	    struct chan **) AC_NONNULL(1, 2, 5) AC_MUST_CHECK;
+void	chan_free(struct chan *);
+struct member *chan_member(const struct chan *, const struct peer *)
+	    AC_NONNULL(1, 2);
+int	chan_add(struct chan *, struct peer *, struct member **)
+	    AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+void	chan_remove(struct member *) AC_NONNULL(1);
+/* To every member but one (may be NULL): relay->json, which is cleared. */
+void	chan_tell(struct chan *, const struct peer *except)
+	    AC_NONNULL(1);
+/* "agents" and "names" of JOINED and AGENTS, appended to relay->json. */
+void	chan_put_members(struct relay *, const struct chan *, enum wire_field)
+	    AC_NONNULL(1, 2);
+/*
+ * who: the id of an agent, whose key may use the invitation from any session,
+ * or invite_serial() of one live session.
+ */
+int	chan_invite(struct chan *, const char *who) AC_NONNULL(1, 2)
+	    AC_MUST_CHECK;
+void	invite_serial(const struct peer *, char out[IDENT_ID_MAX])
+	    AC_NONNULL(1, 2);
+bool	chan_invited(const struct chan *, const struct peer *)
+	    AC_NONNULL(1, 2);
+/* May this peer know that the channel is there? */
+bool	chan_visible(const struct chan *, const struct peer *)
+	    AC_NONNULL(1, 2);
+
+/* ---- history.c */
+
+int	history_add(struct chan *, const struct relay_conf *, uint64_t pos)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;	/* for chan->seq */
+void	history_undo(struct chan *) AC_NONNULL(1);	/* the newest */
+uint64_t history_first(const struct chan *) AC_NONNULL(1);
+/* Queue the next part of a member's replay; live when it has caught up. */
+void	history_pump(struct member *) AC_NONNULL(1);
+void	history_pump_peer(struct peer *) AC_NONNULL(1);
+
+/* ---- agent.c, mailbox.c */
+
+struct agent *agent_by_id(struct relay *, const char *id, size_t len)
+	    AC_NONNULL(1, 2);
+struct agent *agent_by_key(struct relay *,
+	    const unsigned char key[IDENT_KEY_LEN]) AC_NONNULL(1, 2);
+int	agent_new(struct relay *, const char *id, size_t len,
+	    const unsigned char key[IDENT_KEY_LEN], struct agent **)
+	    AC_NONNULL(1, 2, 4, 5) AC_MUST_CHECK;
+/* Take it out of the maps and free it: its record was not written. */
+void	agent_forget(struct relay *, struct agent *) AC_NONNULL(1, 2);
+void	agent_free(struct agent *);
+/* Its letters up to seq have arrived: forget them, durably. */
+void	agent_ack(struct relay *, struct agent *, uint64_t seq)
+	    AC_NONNULL(1, 2);
+/* The id of a key: what it owns, else 8 digits, else 16 if those are taken. */
+void	agent_id_for_key(struct relay *, const unsigned char key[IDENT_KEY_LEN],
+	    char out[IDENT_ID_MAX]) AC_NONNULL(1, 2, 3);
+
+/* May one more from this sender of len bytes go in? */
+bool	mailbox_has_room(const struct agent *, const char *from, size_t len)
+	    AC_NONNULL(1, 2);
+int	mailbox_add(struct agent *, uint64_t seq, uint64_t pos,
+	    const char *from, size_t from_len, size_t len)
+	    AC_NONNULL(1, 4) AC_MUST_CHECK;
+void	mailbox_undo(struct agent *) AC_NONNULL(1);	/* the newest */
+/* Everything up to seq is with its reader; 1 if that changed anything. */
+int	mailbox_ack(struct agent *, uint64_t seq) AC_NONNULL(1);
+/*
+ * Queue the next part of the letters that a verified peer hasn't been sent. As
+ * with history, new ones wait their turn while it is behind (mail_behind).
+ */
+void	mailbox_pump(struct peer *) AC_NONNULL(1);
+
+/* ---- auth.c: the proof of a key */
+
+/* Send CHALLENGE. */
+void	auth_challenge(struct peer *) AC_NONNULL(1);
+/* Is the answer in m good? 0 or a refusal. The challenge is spent. */
+int	auth_check(struct peer *, const struct wire_msg *)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+void	auth_fini(struct peer *) AC_NONNULL(1);
+
+/* ---- restore.c */
+
+/* Open the store and rebuild the state; makes the default channels. */
+int	restore(struct relay *, char **why) AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/* ---- view.c: rings and the operator's out/ in the relay's spool */
+
+/* The channel has a new message: its ring follows soon. */
+void	view_mark(struct relay *, struct chan *) AC_NONNULL(1, 2);
+/* Write what is due; asks for another call if that was not all. */
+void	view_flush(struct relay *) AC_NONNULL(1);
+void	view_close_all(struct relay *) AC_NONNULL(1);
+
+/* ---- operator.c: what is put into #channel/out/ of the relay's spool */
+
+int	operator_open(struct relay *) AC_NONNULL(1) AC_MUST_CHECK;
+int	operator_fd(const struct relay *) AC_NONNULL(1);	/* -1: only rescan */
+/* The descriptor is readable. */
+void	operator_read(struct relay *) AC_NONNULL(1);
+/* Every 30 s, and when events were lost. */
+void	operator_rescan(struct relay *) AC_NONNULL(1);
+void	operator_close(struct relay *) AC_NONNULL(1);
+
+/* ---- loop.c */
+
+/* Call view_flush() in 100 ms. */
+void	loop_view_soon(struct relay *) AC_NONNULL(1);
+
+#endif

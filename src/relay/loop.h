@@ -1,0 +1,26 @@
+/*
+ * loop.h - the relay's event loop: libwebsockets on libuv where that is there,
+ * else on poll(). Types of both stay in the .c files.
+ */
+#ifndef AC_RELAY_LOOP_H
+#define AC_RELAY_LOOP_H
+
+#include "base/attr.h"
+
+struct relay;
+
+/*
+ * Bind and listen. -EADDRINUSE, -EADDRNOTAVAIL, ... with *why, a sentence,
+ * freed by the caller. What happens is reported through listen.c.
+ */
+int	loop_open(struct relay *, char **why) AC_NONNULL(1, 2) AC_MUST_CHECK;
+int	loop_port(const struct relay *) AC_NONNULL(1);	/* that it listens on */
+const char *loop_kind(const struct relay *) AC_NONNULL(1);	/* "libuv" */
+/* Until loop_stop(). */
+void	loop_run(struct relay *) AC_NONNULL(1);
+void	loop_stop(struct relay *) AC_NONNULL(1);
+/* From any thread: listen.c's wake comes on the loop's. */
+void	loop_wake(void *relay) AC_NONNULL(1);
+void	loop_close(struct relay *) AC_NONNULL(1);
+
+#endif

@@ -1,0 +1,301 @@
+/*
+ * peer.c - a session: what it still has to be sent, and how it ends.
+ */
+#include "config.h"
+
+#include "relay/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define KEEP_CAP 2048	/* bytes of an empty queue's memory that are kept */
+
+struct peer *
+peer_new(struct relay *r, struct lws *wsi)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	p->relay = r;
+	p->wsi = wsi;
+	p->serial = ++r->serials;
+	LIST_INIT(&p->in);
+	bucket_init(&p->bucket, &r->conf);
+	LIST_INSERT_HEAD(&r->peers, p, all);
+	r->npeers++;
+	peer_set_state(p, PEER_NEW);
+	return p;
+}
+
+void
+peer_set_state(struct peer *p, enum peer_state state)
+{
+	struct relay *r = p->relay;
+
+	if (p->is_waiting)
+		TAILQ_REMOVE(&r->waiting, p, waiting);
+	p->is_waiting = state != PEER_KNOWN;
+	if (p->is_waiting)
+		TAILQ_INSERT_TAIL(&r->waiting, p, waiting);
+	if (state == PEER_KNOWN && p->is_unidentified) {
+		p->is_unidentified = false;
+		address_count(r, p->address, 0, -1);
+	}
+	p->state = state;
+	p->since_ms = clock_mono_ms();
+}
+
+void
+peer_leave_all(struct peer *p)
+{
+	struct relay *r = p->relay;
+	struct member *m;
+
+	turn_commit(r);
+	while ((m = LIST_FIRST(&p->in)) != NULL) {
+		struct chan *c = m->chan;
+
+		chan_remove(m);
+		wire_begin(&r->json, WIRE_AGENT_LEFT);
+		wire_put_str(&r->json, WF_CHANNEL, c->name, c->name_len);
+		wire_put_str(&r->json, WF_AGENT, p->id, p->id_len);
+		wire_end(&r->json);
+		chan_tell(c, NULL);
+	}
+	if (p->id_len != 0 && map_get(&r->online, p->id, p->id_len) == p)
+		map_del(&r->online, p->id, p->id_len);
+}
+
+void
+peer_gone(struct peer *p)
+{
+	struct relay *r = p->relay;
+
+	peer_leave_all(p);
+	if (p->is_waiting)
+		TAILQ_REMOVE(&r->waiting, p, waiting);
+	if (p->dirty)
+		TAILQ_REMOVE(&r->dirty, p, dirties);
+	if (p->unstored != 0)
+		TAILQ_REMOVE(&r->unstored, p, unstoreds);
+	LIST_REMOVE(p, all);
+	r->npeers--;
+	auth_fini(p);
+	dedupe_fini(&p->dedupe);
+	buf_fini(&p->in_buf);
+	buf_fini(&p->out);
+	free(p);
+}
+
+size_t
+peer_queued(const struct peer *p)
+{
+	return p->out.len > 0 ? p->out.len - listen_headroom() : 0;
+}
+
+size_t
+peer_frame_header(unsigned char out[10], size_t len)
+{
+	out[0] = 0x81;		/* whole text message */
+	if (len < 126) {
+		out[1] = (unsigned char)len;
+		return 2;
+	}
+	if (len < 65536) {
+		out[1] = 126;
+		out[2] = (unsigned char)(len >> 8);
+		out[3] = (unsigned char)len;
+		return 4;
+	}
+	out[1] = 127;
+	for (int i = 0; i < 8; i++)
+		out[2 + i] = (unsigned char)((uint64_t)len >> (56 - 8 * i));
+	return 10;
+}
+
+void
+peer_put_frames(struct peer *p, const char *frames, size_t len)
+{
+	struct relay *r = p->relay;
+
+	if (p->state == PEER_CLOSING)
+		return;
+	if (p->out.len == 0) {
+		size_t room = listen_headroom();
+
+		if (buf_reserve(&p->out, room + len) != NULL)
+			p->out.len = room;
+	}
+	buf_add(&p->out, frames, len);
+	if (buf_err(&p->out) < 0) {
+		peer_drop(p, 1011, "The relay is out of memory.");
+		return;
+	}
+	if (!p->dirty) {
+		p->dirty = true;
+		TAILQ_INSERT_TAIL(&r->dirty, p, dirties);
+	}
+	if (p->out.len > (size_t)r->conf.queue_max)
+		peer_drop(p, 1008, "You read too slowly: connect again, and "
+		    "JOIN with since.");
+}
+
+void
+peer_put(struct peer *p, const char *json, size_t len)
+{
+	unsigned char head[10];
+	size_t n = peer_frame_header(head, len);
+
+	peer_put_frames(p, (const char *)head, n);
+	peer_put_frames(p, json, len);
+}
+
+void
+peer_reply(struct peer *p)
+{
+	struct buf *b = &p->relay->json;
+
+	if (buf_err(b) == 0)
+		peer_put(p, b->p, b->len);
+	else
+		peer_drop(p, 1011, "The relay is out of memory.");
+	buf_clear(b);
+}
+
+void
+peer_error_re(struct peer *p, int rc, const char *text, const char *re)
+{
+	struct buf *b = &p->relay->json;
+	const char *word = ac_errword(rc);
+
+	buf_clear(b);
+	wire_begin(b, WIRE_ERROR);
+	wire_puts(b, WF_CODE, word != NULL ? word : "RATE_LIMITED");
+	wire_puts(b, WF_MESSAGE, text != NULL ? text : ac_strerror(rc));
+	if (re[0] != '\0')
+		wire_puts(b, WF_RE, re);
+	wire_end(b);
+	peer_reply(p);
+}
+
+void
+peer_error(struct peer *p, int rc, const char *text)
+{
+	const char *re = wire_str(&p->relay->msg, WF_ID);
+
+	peer_error_re(p, rc, text, re != NULL ? re : "");
+}
+
+static void
+log_close(const struct peer *p, uint16_t code, const char *why)
+{
+	char num[LOG_NUM_MAX];
+
+	log_info("close", "agent", p->id, "address", p->address, "code",
+	    log_num(num, code), "why", why, NULL);
+}
+
+void
+peer_close(struct peer *p, uint16_t code, const char *why)
+{
+	if (p->state == PEER_CLOSING)
+		return;
+	log_close(p, code, why);
+	p->code = code;
+	p->why = why;
+	peer_set_state(p, PEER_CLOSING);
+	listen_want_write(p);
+}
+
+void
+peer_drop(struct peer *p, uint16_t code, const char *why)
+{
+	/* Nobody reads it: don't keep it. */
+	buf_fini(&p->out);
+	peer_close(p, code, why);
+}
+
+/* Without cap ack, a letter is with its reader when the kernel has it. */
+static void
+letters_drained(struct peer *p)
+{
+	if (p->cap_ack || p->letters == 0 || p->agent == NULL)
+		return;
+	agent_ack(p->relay, p->agent, p->letters);
+}
+
+void
+peer_flush(struct peer *p)
+{
+	if (p->out.len == 0)
+		return;
+	if (listen_choked(p)) {
+		listen_want_write(p);
+		return;
+	}
+	if (listen_write(p, p->out.p + listen_headroom(),
+	    p->out.len - listen_headroom()) < 0) {
+		buf_fini(&p->out);
+		listen_kill(p);
+		return;
+	}
+	if (p->out.cap > KEEP_CAP)
+		buf_fini(&p->out);
+	else
+		buf_clear(&p->out);
+	if (listen_choked(p)) {
+		listen_want_write(p);
+		if (p->slow_ms == 0)
+			p->slow_ms = clock_mono_ms();
+		return;
+	}
+	p->slow_ms = 0;
+	letters_drained(p);
+	if (p->behind)
+		listen_want_write(p);
+}
+
+int
+peer_writable(struct peer *p)
+{
+	peer_flush(p);
+	if (listen_choked(p))
+		return 0;
+	p->slow_ms = 0;
+	if (p->state == PEER_CLOSING)
+		return p->out.len == 0 ? -1 : 0;
+	if (p->behind)
+		history_pump_peer(p);
+	return 0;
+}
+
+void
+peer_tick(struct relay *r, int64_t now_ms)
+{
+	struct peer *p, *next;
+
+	for (p = TAILQ_FIRST(&r->waiting); p != NULL; p = next) {
+		int64_t waited = now_ms - p->since_ms;
+
+		next = TAILQ_NEXT(p, waiting);
+		if (p->state == PEER_NEW && waited >= IDENTIFY_MS) {
+			peer_close(p, 1008, "No IDENTIFY came in 10 s.");
+		} else if (p->state == PEER_HELD && waited >= HELD_MS) {
+			peer_error_re(p, AC_E_AUTH_REQUIRED, "This id is in "
+			    "use: prove that you hold its key.", "");
+			peer_close(p, 1008, "The key was not proved in time.");
+		} else if (p->state == PEER_CLOSING && waited >= CLOSE_MS) {
+			listen_kill(p);
+		}
+	}
+	LIST_FOREACH(p, &r->peers, all)
+		if (p->slow_ms != 0 && now_ms - p->slow_ms >= SLOW_MS &&
+		    peer_queued(p) > SLOW_BYTES)
+			peer_drop(p, 1008, "You read too slowly: connect "
+			    "again, and JOIN with since.");
+}

@@ -1,0 +1,102 @@
+/*
+ * rec.c - the bodies of the store's records.
+ */
+#include "config.h"
+
+#include "relay/rec.h"
+
+#include <errno.h>
+
+void
+rec_put_u8(struct buf *b, uint8_t v)
+{
+	buf_addc(b, (char)v);
+}
+
+void
+rec_put_u64(struct buf *b, uint64_t v)
+{
+	unsigned char c[8];
+
+	for (int i = 0; i < 8; i++)
+		c[i] = (unsigned char)(v >> (8 * i));
+	buf_add(b, c, sizeof(c));
+}
+
+void
+rec_put_str(struct buf *b, const char *s, size_t len)
+{
+	rec_put_u8(b, (uint8_t)len);
+	buf_add(b, s, (uint8_t)len);
+}
+
+void
+rec_put_head(struct buf *b, const struct rec_head *h)
+{
+	rec_put_str(b, h->to, h->to_len);
+	rec_put_str(b, h->from, h->from_len);
+	rec_put_u8(b, h->flags);
+	rec_put_u64(b, h->seq);
+	rec_put_u64(b, (uint64_t)h->ts);
+	rec_put_u64(b, h->number);
+	rec_put_u64(b, h->hash);
+	rec_put_str(b, h->id, h->id_len);
+}
+
+const char *
+rec_bytes(struct rec *r, size_t len)
+{
+	const char *p = r->p;
+
+	if (r->bad || r->left < len) {
+		r->bad = 1;
+		return NULL;
+	}
+	r->p += len;
+	r->left -= len;
+	return p;
+}
+
+uint8_t
+rec_u8(struct rec *r)
+{
+	const char *p = rec_bytes(r, 1);
+
+	return p != NULL ? (uint8_t)*p : 0;
+}
+
+uint64_t
+rec_u64(struct rec *r)
+{
+	const char *p = rec_bytes(r, 8);
+	uint64_t v = 0;
+
+	for (int i = 0; p != NULL && i < 8; i++)
+		v |= (uint64_t)(unsigned char)p[i] << (8 * i);
+	return v;
+}
+
+const char *
+rec_str(struct rec *r, uint8_t *len)
+{
+	*len = rec_u8(r);
+	return rec_bytes(r, *len);
+}
+
+int
+rec_head(struct rec_head *h, const void *body, size_t len)
+{
+	struct rec r = { body, len, 0 };
+
+	h->to = rec_str(&r, &h->to_len);
+	h->from = rec_str(&r, &h->from_len);
+	h->flags = rec_u8(&r);
+	h->seq = rec_u64(&r);
+	h->ts = (int64_t)rec_u64(&r);
+	h->number = rec_u64(&r);
+	h->hash = rec_u64(&r);
+	h->id = rec_str(&r, &h->id_len);
+	h->json = r.p;
+	h->json_len = r.left;
+	return r.bad ? -EUCLEAN : 0;
+}

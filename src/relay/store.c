@@ -1,0 +1,228 @@
+/*
+ * store.c - the journal behind store.h, and the thread that syncs it.
+ *
+ * The loop owns the journal. It lends the thread one descriptor at a time to
+ * fdatasync; while that runs the loop goes on appending, and what came in the
+ * meantime is the next group.
+ */
+#include "config.h"
+
+#include "relay/store.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "spool/journal.h"
+
+#define SEGMENT_LEN (64u << 20)
+
+struct store {
+	struct journal	*journal;
+	enum relay_sync	 mode;
+	int		 failed;	/* a sync's error: final */
+
+	/* Shared with the thread, under lock. */
+	pthread_t	 thread;
+	pthread_mutex_t	 lock;
+	pthread_cond_t	 cond;
+	int		 fd;		/* to sync, or -1 */
+	bool		 quit, done;
+	int		 result;
+
+	bool		 started, busy;	/* the loop's own: a sync is out */
+	void		(*wake)(void *);
+	void		*wake_arg;
+	store_fn	*fn;
+	void		*fn_arg;
+};
+
+static void *
+sync_thread(void *arg)
+{
+	struct store *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		int fd, rc;
+
+		while (s->fd == -1 && !s->quit)
+			pthread_cond_wait(&s->cond, &s->lock);
+		if (s->fd == -1)
+			break;
+		fd = s->fd;
+		pthread_mutex_unlock(&s->lock);
+		rc = fdatasync(fd) == -1 ? -errno : 0;
+		pthread_mutex_lock(&s->lock);
+		s->fd = -1;
+		s->result = rc;
+		s->done = true;
+		pthread_cond_broadcast(&s->cond);
+		s->wake(s->wake_arg);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+static int
+replay(void *arg, uint8_t type, uint64_t pos, uint64_t end, const void *body,
+    size_t len)
+{
+	struct store *s = arg;
+
+	(void)end;
+	return s->fn(s->fn_arg, type, pos, body, len);
+}
+
+int
+store_open(struct store **out, int dir, enum relay_sync mode, bool repair,
+    store_fn *fn, void *arg, struct store_report *report)
+{
+	struct journal_report jr = { 0 };
+	struct store *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (s == NULL)
+		return -ENOMEM;
+	s->mode = mode;
+	s->fd = -1;
+	s->fn = fn;
+	s->fn_arg = arg;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->cond, NULL);
+	rc = journal_open(&s->journal, dir, SEGMENT_LEN, repair, replay, s, &jr);
+	report->records = jr.records;
+	report->cut = jr.cut;
+	report->damaged_at = jr.damaged_at;
+	if (rc < 0) {
+		store_close(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+int
+store_start(struct store *s, void (*wake)(void *), void *arg)
+{
+	sigset_t all, old;
+	int rc;
+
+	s->wake = wake;
+	s->wake_arg = arg;
+	/* Signals are the loop's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = -pthread_create(&s->thread, NULL, sync_thread, s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	s->started = rc == 0;
+	return rc;
+}
+
+/* Lend the thread what isn't synced, if it has nothing to do. */
+static void
+sync_begin(struct store *s)
+{
+	int fd;
+
+	if (s->busy || !s->started || s->failed != 0 ||
+	    journal_sync_begin(s->journal, &fd) != 1)
+		return;
+	s->busy = true;
+	pthread_mutex_lock(&s->lock);
+	s->fd = fd;
+	pthread_cond_broadcast(&s->cond);
+	pthread_mutex_unlock(&s->lock);
+}
+
+int
+store_close(struct store *s)
+{
+	int rc;
+
+	if (s == NULL)
+		return 0;
+	if (s->started) {
+		pthread_mutex_lock(&s->lock);
+		s->quit = true;
+		pthread_cond_broadcast(&s->cond);
+		pthread_mutex_unlock(&s->lock);
+		pthread_join(s->thread, NULL);
+	}
+	if (s->busy)
+		s->failed = journal_sync_end(s->journal, s->result);
+	rc = s->failed;
+	if (rc == 0 && s->journal != NULL)
+		rc = journal_sync(s->journal);
+	journal_close(s->journal);
+	pthread_cond_destroy(&s->cond);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	return rc;
+}
+
+uint64_t
+store_append(struct store *s, enum store_type type, const struct iovec *iov,
+    int iovcnt)
+{
+	return journal_append(s->journal, type, iov, iovcnt);
+}
+
+int
+store_commit(struct store *s)
+{
+	int rc;
+
+	if (s->failed != 0)
+		return s->failed;
+	rc = journal_commit(s->journal);
+	if (rc == 0 && s->mode == RELAY_SYNC_GROUP)
+		sync_begin(s);
+	return rc;
+}
+
+void
+store_abandon(struct store *s)
+{
+	journal_abandon(s->journal);
+}
+
+int
+store_synced(struct store *s, uint64_t *upto)
+{
+	bool done;
+	int result;
+
+	pthread_mutex_lock(&s->lock);
+	done = s->done;
+	result = s->result;
+	s->done = false;
+	pthread_mutex_unlock(&s->lock);
+	if (done) {
+		s->busy = false;
+		s->failed = journal_sync_end(s->journal, result);
+	}
+	if (s->failed != 0)
+		return s->failed;
+	if (done && s->mode == RELAY_SYNC_GROUP)
+		sync_begin(s);
+	/* --sync never: what is written is as stored as it gets. */
+	*upto = s->mode == RELAY_SYNC_NEVER ? journal_end(s->journal) :
+	    journal_synced(s->journal);
+	return 0;
+}
+
+void
+store_tick(struct store *s)
+{
+	if (s->mode == RELAY_SYNC_INTERVAL)
+		sync_begin(s);
+}
+
+int
+store_read(struct store *s, uint64_t pos, struct buf *out)
+{
+	return journal_read(s->journal, pos, NULL, out);
+}

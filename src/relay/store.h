@@ -1,0 +1,82 @@
+/*
+ * store.h - where the relay's truth is kept: an append-only log of records
+ * with durable acknowledgement. The journal of the spool now; a cluster's log
+ * would stand behind the same functions.
+ *
+ * A position names a record for ever and only rises. Records are appended to
+ * the loop turn's batch, written by store_commit() before anybody is told of
+ * them, and synced in groups by a thread that does nothing else.
+ */
+#ifndef AC_RELAY_STORE_H
+#define AC_RELAY_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "relay/relay.h"
+
+struct store;
+
+/* Record types; numbers are on disk: append only. */
+enum store_type {
+	STORE_EPOCH	= 1,	/* a numbering begins */
+	STORE_STOP	= 2,	/* clean end: everything before it is synced */
+	STORE_AGENT	= 3,	/* a key proved itself and owns an id */
+	STORE_CHAN	= 4,	/* a channel was made */
+	STORE_INVITE	= 5,	/* an agent may join a private channel */
+	STORE_MSG	= 6,	/* a message to a channel */
+	STORE_DM	= 7,	/* a message to one agent */
+	STORE_ACK	= 8	/* a mailbox was read up to a seq */
+};
+
+typedef int store_fn(void *arg, enum store_type, uint64_t pos,
+    const void *body, size_t len);
+
+struct store_report {
+	uint64_t	records;
+	uint64_t	cut;		/* bytes of a torn tail */
+	uint64_t	damaged_at;	/* with -EUCLEAN */
+};
+
+/*
+ * Open the log in a directory and hand every record to fn. wake is called on
+ * the sync thread when a sync has ended; it shall bring the loop to call
+ * store_synced().
+ */
+int	store_open(struct store **, int dir, enum relay_sync, bool repair,
+	    store_fn *, void *arg, struct store_report *)
+	    AC_NONNULL(1, 5, 7) AC_MUST_CHECK;
+/* Start syncing in the background. */
+int	store_start(struct store *, void (*wake)(void *), void *arg)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+/* Commit nothing more; sync what was committed. */
+int	store_close(struct store *);		/* NULL accepted */
+
+/* The position the record will have; 0: no memory, and commit will fail. */
+uint64_t store_append(struct store *, enum store_type, const struct iovec *,
+	    int iovcnt) AC_NONNULL(1, 3);
+/* Write the batch: all of it or nothing. Then a sync is begun if none runs. */
+int	store_commit(struct store *) AC_NONNULL(1) AC_MUST_CHECK;
+
+/* Forget the batch. */
+void	store_abandon(struct store *) AC_NONNULL(1);
+
+/*
+ * Called by the loop after wake: takes the result of the sync that has ended
+ * and begins the next. *upto: records that start below it are durable. An
+ * error is final.
+ */
+int	store_synced(struct store *, uint64_t *upto)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+/* --sync interval: begin a sync if something waits for one. */
+void	store_tick(struct store *) AC_NONNULL(1);
+
+/* Append the body of a committed record to out. */
+int	store_read(struct store *, uint64_t pos, struct buf *out)
+	    AC_NONNULL(1, 3) AC_MUST_CHECK;
+
+#endif

@@ -1,0 +1,254 @@
+/*
+ * test_relay.c - the relay's state machines that need no socket: records,
+ * known ids, rate, mailboxes, ids of keys.
+ */
+#include "config.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rnd.h"
+#include "relay/internal.h"
+
+static void
+a_record_head_survives_the_round_trip(void **state)
+{
+	struct rec_head in = {
+		.to = "#general", .to_len = 8, .from = "@0123456789abcdef",
+		.from_len = 17, .id = "n-1", .id_len = 3, .flags = 1,
+		.seq = UINT64_MAX, .ts = -1, .number = 1ull << 40,
+		.hash = 0x0102030405060708,
+	}, out;
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	rec_put_head(&b, &in);
+	buf_adds(&b, "{}");
+	assert_int_equal(buf_err(&b), 0);
+	assert_int_equal(rec_head(&out, b.p, b.len), 0);
+	assert_int_equal(out.to_len, 8);
+	assert_memory_equal(out.to, "#general", 8);
+	assert_memory_equal(out.from, in.from, 17);
+	assert_memory_equal(out.id, "n-1", 3);
+	assert_int_equal(out.flags, 1);
+	assert_true(out.seq == UINT64_MAX && out.ts == -1);
+	assert_true(out.number == in.number && out.hash == in.hash);
+	assert_int_equal(out.json_len, 2);
+	assert_memory_equal(out.json, "{}", 2);
+	/* Cut anywhere, it is refused and not read beyond. */
+	for (size_t n = 0; n < b.len - 2; n++) {
+		char *cut = malloc(n);	/* exact: ASan sees a byte more */
+
+		memcpy(cut, b.p, n);
+		assert_int_equal(rec_head(&out, cut, n), -EUCLEAN);
+		free(cut);
+	}
+	buf_fini(&b);
+}
+
+static void
+dedupe_knows_the_last_thousand(void **state)
+{
+	struct dedupe d = { 0 };
+
+	(void)state;
+	assert_int_equal(dedupe_find(&d, 7), 0);
+	for (uint64_t i = 1; i <= 2500; i++)
+		assert_int_equal(dedupe_add(&d, i, i * 10), 0);
+	assert_int_equal(dedupe_find(&d, 1500), 0);
+	assert_int_equal(dedupe_find(&d, 1501), 15010);
+	assert_int_equal(dedupe_find(&d, 2500), 25000);
+	dedupe_undo(&d);
+	assert_int_equal(dedupe_find(&d, 2500), 0);
+	assert_int_equal(dedupe_find(&d, 2499), 24990);
+	dedupe_fini(&d);
+}
+
+static void
+dedupe_takes_back_what_was_not_written(void **state)
+{
+	struct dedupe d = { 0 }, from = { 0 };
+
+	(void)state;
+	for (uint64_t i = 1; i <= 3; i++)
+		assert_int_equal(dedupe_add(&d, i, i), 0);
+	dedupe_undo(&d);
+	dedupe_undo(&d);
+	assert_int_equal(d.count, 1);
+	assert_int_equal(dedupe_find(&d, 1), 1);
+	assert_int_equal(dedupe_find(&d, 2), 0);
+	for (uint64_t i = 10; i < 15; i++)
+		assert_int_equal(dedupe_add(&from, i, i), 0);
+	dedupe_merge(&d, &from);
+	assert_int_equal(d.count, 6);
+	assert_int_equal(dedupe_find(&d, 14), 14);
+	assert_int_equal(from.count, 0);
+	dedupe_fini(&d);
+}
+
+static void
+hashes_keep_parts_apart(void **state)
+{
+	uint64_t a, b;
+
+	(void)state;
+	a = dedupe_hash(dedupe_hash(0, "ab", 2), "c", 1);
+	b = dedupe_hash(dedupe_hash(0, "a", 1), "bc", 2);
+	assert_true(a != b);
+}
+
+static void
+a_bucket_gives_its_burst_and_no_more(void **state)
+{
+	struct relay_conf conf;
+	struct bucket b;
+	int n = 0;
+
+	(void)state;
+	relay_conf_init(&conf);
+	conf.rate = 0.0001;	/* a test is over before the next token */
+	conf.burst = 10;
+	bucket_init(&b, &conf);
+	while (n < 100 && bucket_take(&b, &conf, 1))
+		n++;
+	assert_int_equal(n, 10);
+	assert_true(bucket_take(&b, &conf, 0));
+	b.at_ms -= 20000 * 1000;	/* 20,000 s ago: two tokens */
+	assert_true(bucket_take(&b, &conf, 1));
+	assert_true(bucket_take(&b, &conf, 1));
+	assert_false(bucket_take(&b, &conf, 1));
+	conf.rate = 0;
+	assert_true(bucket_take(&b, &conf, 1));
+}
+
+static void
+mailbox_holds_a_thousand_and_a_quarter_of_one_sender(void **state)
+{
+	struct relay r = { 0 };
+	unsigned char key[IDENT_KEY_LEN];
+	struct agent *a;
+	char from[IDENT_ID_MAX];
+	uint64_t seq = 0;
+	size_t n;
+
+	(void)state;
+	map_init(&r.agents);
+	map_init(&r.keys);
+	rnd_bytes(key, sizeof(key));
+	assert_int_equal(agent_new(&r, "@12345678", 9, key, &a), 0);
+	for (n = 0; mailbox_has_room(a, "@aaaaaaaa", 100); n++)
+		assert_int_equal(mailbox_add(a, ++seq, 8, "@aaaaaaaa", 9,
+		    100), 0);
+	assert_int_equal(n, MAILBOX_MAX / 4);
+	for (int i = 0; seq < MAILBOX_MAX; i++) {
+		snprintf(from, sizeof(from), "@b%07d", i);
+		assert_true(mailbox_has_room(a, from, 100));
+		assert_int_equal(mailbox_add(a, ++seq, 8, from, 9, 100), 0);
+	}
+	assert_false(mailbox_has_room(a, "@cccccccc", 1));
+	assert_int_equal(mailbox_ack(a, 600), 1);
+	assert_int_equal(mailbox_ack(a, 600), 0);
+	assert_int_equal(a->count, 400);
+	assert_int_equal(a->bytes, 40000);
+	assert_int_equal(TAILQ_FIRST(&a->letters)->seq, 601);
+	mailbox_undo(a);
+	assert_int_equal(a->mailbox_seq, 999);
+	/* A few long ones are as full as many short ones. */
+	assert_false(mailbox_has_room(a, "@cccccccc", MAILBOX_BYTES / 4 + 1));
+	agent_forget(&r, a);
+	assert_int_equal(r.agents.count, 0);
+	map_fini(&r.agents);
+	map_fini(&r.keys);
+}
+
+static void
+a_second_key_with_the_same_digits_gets_sixteen(void **state)
+{
+	struct relay r = { 0 };
+	unsigned char mine[IDENT_KEY_LEN], other[IDENT_KEY_LEN];
+	char id[IDENT_ID_MAX], again[IDENT_ID_MAX];
+	struct agent *a;
+
+	(void)state;
+	map_init(&r.agents);
+	map_init(&r.keys);
+	map_init(&r.online);
+	rnd_bytes(mine, sizeof(mine));
+	rnd_bytes(other, sizeof(other));
+	agent_id_for_key(&r, mine, id);
+	assert_int_equal(strlen(id), 9);
+	/* As if another key had been first with these digits. */
+	assert_int_equal(agent_new(&r, id, 9, other, &a), 0);
+	agent_id_for_key(&r, mine, again);
+	assert_int_equal(strlen(again), 17);
+	assert_memory_equal(again, id, 9);
+	agent_id_for_key(&r, other, id);
+	assert_string_equal(id, a->id);
+	agent_forget(&r, a);
+	map_fini(&r.agents);
+	map_fini(&r.keys);
+	map_fini(&r.online);
+}
+
+static void
+frame_headers_follow_rfc_6455(void **state)
+{
+	unsigned char h[10];
+
+	(void)state;
+	assert_int_equal(peer_frame_header(h, 125), 2);
+	assert_memory_equal(h, "\x81\x7d", 2);
+	assert_int_equal(peer_frame_header(h, 126), 4);
+	assert_memory_equal(h, "\x81\x7e\x00\x7e", 4);
+	assert_int_equal(peer_frame_header(h, 65535), 4);
+	assert_memory_equal(h, "\x81\x7e\xff\xff", 4);
+	assert_int_equal(peer_frame_header(h, 65536), 10);
+	assert_memory_equal(h, "\x81\x7f\0\0\0\0\0\x01\0\0", 10);
+}
+
+static void
+history_keeps_the_newest_in_a_growing_ring(void **state)
+{
+	struct relay_conf conf;
+	struct chan c = { 0 };
+
+	(void)state;
+	relay_conf_init(&conf);
+	conf.history = 100;
+	for (uint64_t i = 1; i <= 1000; i++) {
+		assert_int_equal(history_add(&c, &conf, i * 8), 0);
+		assert_int_equal(c.seq, i);
+		for (uint64_t s = history_first(&c); s <= i; s++)
+			assert_int_equal(c.pos[s % c.pos_cap], s * 8);
+	}
+	assert_int_equal(c.depth, 100);
+	assert_int_equal(history_first(&c), 901);
+	history_undo(&c);
+	assert_int_equal(c.seq, 999);
+	assert_int_equal(history_first(&c), 901);
+	free(c.pos);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_record_head_survives_the_round_trip),
+		cmocka_unit_test(dedupe_knows_the_last_thousand),
+		cmocka_unit_test(dedupe_takes_back_what_was_not_written),
+		cmocka_unit_test(hashes_keep_parts_apart),
+		cmocka_unit_test(a_bucket_gives_its_burst_and_no_more),
+		cmocka_unit_test(
+		    mailbox_holds_a_thousand_and_a_quarter_of_one_sender),
+		cmocka_unit_test(
+		    a_second_key_with_the_same_digits_gets_sixteen),
+		cmocka_unit_test(frame_headers_follow_rfc_6455),
+		cmocka_unit_test(history_keeps_the_newest_in_a_growing_ring),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
