@@ -129,6 +129,8 @@ struct wire_msg {
 /* Once, before the first parse; and after the last. */
 void	wire_msg_init(struct wire_msg *) AC_NONNULL(1);
 void	wire_msg_fini(struct wire_msg *) AC_NONNULL(1);
+/* As wire_msg_fini() for a text with secrets: overwrites what it decoded. */
+void	wire_msg_wipe(struct wire_msg *) AC_NONNULL(1);
 /* Make ready for the next parse; also done by wire_parse(). */
 void	wire_msg_reset(struct wire_msg *) AC_NONNULL(1);
 
@@ -190,11 +192,14 @@ struct wire_value wire_member(const struct wire_value *, const char *key)
 
 /*
  * A member of the object just parsed by its name, known as a field or not: a
- * file of ours has others. What is in a LIST or OBJ is to be had from a field
- * only. Borrowed as above; ABSENT if there is none, and for null.
+ * file of ours has others. A LIST or OBJ can be walked after wire_unfold(), up
+ * to the next one. Borrowed as above; ABSENT if there is none, and for null.
+ * -EINVAL: not a LIST or OBJ of this message; -ENOMEM.
  */
 struct wire_value wire_find(const struct wire_msg *, const char *key)
 	    AC_NONNULL(1, 2);
+int	wire_unfold(struct wire_msg *, struct wire_value *)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 
 /*
  * Append the object in text (already parsed once) to out without its closing

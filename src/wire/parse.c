@@ -30,6 +30,7 @@ struct doc {
 	unsigned	 set_count;
 	enum wire_field	 set[WIRE_FIELD_COUNT];	/* what a reset clears */
 	size_t		 at[WIRE_FIELD_COUNT];	/* member's index + 1; or 0 */
+	cJSON		*unfolded;	/* by wire_unfold(), the last */
 	char		 why[128];
 };
 
@@ -65,6 +66,8 @@ wire_msg_reset(struct wire_msg *m)
 	if (doc == NULL)
 		return;
 	clear_fields(m);
+	cJSON_Delete(doc->unfolded);
+	doc->unfolded = NULL;
 	scan_reset(&doc->scan);
 }
 
@@ -78,6 +81,33 @@ wire_msg_fini(struct wire_msg *m)
 		scan_fini(&doc->scan);
 	free(doc);
 	m->doc = NULL;
+}
+
+/* As deep as the scanner allows. */
+static void
+wipe_tree(const cJSON *node)
+{
+	for (; node != NULL; node = node->next) {
+		if (node->valuestring != NULL)
+			explicit_bzero(node->valuestring,
+			    strlen(node->valuestring));
+		wipe_tree(node->child);
+	}
+}
+
+void
+wire_msg_wipe(struct wire_msg *m)
+{
+	struct doc *doc = m->doc;
+
+	if (doc == NULL)
+		return;
+	for (unsigned i = 0; i < doc->set_count; i++)
+		wipe_tree(m->f[doc->set[i]].node);
+	wipe_tree(doc->unfolded);
+	if (doc->scan.copy != NULL)
+		explicit_bzero(doc->scan.copy, doc->scan.copy_cap);
+	wire_msg_fini(m);
 }
 
 static int
@@ -386,4 +416,19 @@ wire_find(const struct wire_msg *m, const char *key)
 		break;
 	}
 	return v;
+}
+
+int
+wire_unfold(struct wire_msg *m, struct wire_value *v)
+{
+	struct doc *doc = m->doc;
+
+	if (doc == NULL || v->raw == NULL ||
+	    (v->kind != WIRE_LIST && v->kind != WIRE_OBJ))
+		return -EINVAL;
+	cJSON_Delete(doc->unfolded);
+	doc->unfolded = cJSON_ParseWithLengthOpts(v->raw, v->raw_len, NULL,
+	    false);
+	v->node = doc->unfolded;
+	return v->node != NULL ? 0 : -ENOMEM;
 }

@@ -926,6 +926,41 @@ members_that_are_no_fields_are_found_by_name(void **state)
 	assert_null(wire_find(m, "l").node);
 }
 
+static void
+lists_that_are_no_fields_can_be_unfolded(void **state)
+{
+	static const char text[] = "{\"a\":[1,{\"x\":\"y\"}], \"b\" : {\"z\":2},"
+	    "\"s\":\"[1]\"}";
+	struct wire_msg *m = *state;
+	struct wire_value v, item;
+	const void *at;
+	const char *key;
+
+	v = wire_find(m, "a");
+	assert_int_equal(wire_unfold(m, &v), -EINVAL);
+	/* Once more after a wipe, which leaves the message ready. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(wire_parse_object(m, text, sizeof(text) - 1),
+		    0);
+		v = wire_find(m, "a");
+		assert_int_equal(wire_unfold(m, &v), 0);
+		at = NULL;
+		assert_true(wire_each(&v, &at, &key, &item));
+		assert_true(item.num == 1);
+		assert_true(wire_each(&v, &at, &key, &item));
+		item = wire_member(&item, "x");
+		assert_string_equal(item.s, "y");
+		assert_false(wire_each(&v, &at, &key, &item));
+		v = wire_find(m, "b");
+		assert_int_equal(wire_unfold(m, &v), 0);
+		assert_true(wire_member(&v, "z").num == 2);
+		v = wire_find(m, "s");
+		assert_int_equal(wire_unfold(m, &v), -EINVAL);
+		wire_msg_wipe(m);
+		assert_int_equal(wire_find(m, "s").kind, WIRE_ABSENT);
+	}
+}
+
 /* What real clients of the Node implementations send. */
 static void
 old_clients_are_understood(void **state)
@@ -979,6 +1014,7 @@ main(void)
 		TEST(gap_has_numbers_where_others_have_agents),
 		TEST(any_object_of_ours_is_read_without_a_type),
 		TEST(members_that_are_no_fields_are_found_by_name),
+		TEST(lists_that_are_no_fields_can_be_unfolded),
 		TEST(old_clients_are_understood),
 	};
 
