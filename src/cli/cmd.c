@@ -15,6 +15,7 @@
  * entry in a manual page, and completions follow; tests check all of it.
  */
 #define COMMANDS(X) \
+	X(serve) \
 	X(help)
 
 #define DECLARE(name) extern const struct cmd cmd_##name;
@@ -116,7 +117,7 @@ help_option(struct buf *b, const struct cmd_opt *o)
 		n = snprintf(left, sizeof(left), "    --%s", o->name);
 	if (o->arg != NULL)
 		snprintf(left + n, sizeof(left) - (size_t)n, " %s", o->arg);
-	buf_addf(b, "  %-26s %s\n", left, o->help);
+	buf_addf(b, "  %-27s %s\n", left, o->help);
 }
 
 void
