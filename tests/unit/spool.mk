@@ -8,3 +8,10 @@ tests_unit_test_deliver_SOURCES = %D%/test_deliver.c $(SOURCES_BOX)
 tests_unit_test_deliver_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_deliver_LDFLAGS = $(LDFLAGS_FAULT)
 tests_unit_test_deliver_LDADD = libspool.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test_ring
+TESTS += %D%/test_ring
+tests_unit_test_ring_SOURCES = %D%/test_ring.c $(SOURCES_BOX)
+tests_unit_test_ring_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ring_LDFLAGS = $(LDFLAGS_FAULT)
+tests_unit_test_ring_LDADD = libspool.la $(CMOCKA_LIBS)
