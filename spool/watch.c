@@ -172,17 +172,19 @@ watch_instance(struct spool_watch *w)
 	struct watch_set *s = &w->instance;
 	int rc = 0;
 
+	if ((w->wants & SPOOL_HINT_RECEIPT) != 0) {
+		rc = watch_receipts(w, &s->wd[AT_SENT], "sent");
+		if (rc == 0)
+			rc = watch_receipts(w, &s->wd[AT_FAILED], "failed");
+	}
+	if (rc < 0)
+		return rc;
 	if ((w->wants & (SPOOL_HINT_INSTANCE | SPOOL_HINT_OUTBOX)) != 0)
 		watch(w, &s->wd[AT_DIR], w->sp->dir, NULL, IN_CREATE |
 		    IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF |
 		    IN_MOVE_SELF);
 	watch_outbox(w);
-	if ((w->wants & SPOOL_HINT_RECEIPT) == 0)
-		return 0;
-	rc = watch_receipts(w, &s->wd[AT_SENT], "sent");
-	if (rc == 0)
-		rc = watch_receipts(w, &s->wd[AT_FAILED], "failed");
-	return rc;
+	return 0;
 }
 
 /* Does the spool lie where other machines' writes make no events? */

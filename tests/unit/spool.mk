@@ -15,3 +15,18 @@ tests_unit_test_ring_SOURCES = %D%/test_ring.c $(SOURCES_BOX)
 tests_unit_test_ring_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_ring_LDFLAGS = $(LDFLAGS_FAULT)
 tests_unit_test_ring_LDADD = libspool.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test_box
+TESTS += %D%/test_box
+tests_unit_test_box_SOURCES = %D%/test_box.c $(SOURCES_BOX)
+tests_unit_test_box_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_box_LDFLAGS = $(LDFLAGS_FAULT)
+tests_unit_test_box_LDADD = libspool.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test_watch
+TESTS += %D%/test_watch
+tests_unit_test_watch_SOURCES = %D%/test_watch.c $(SOURCES_BOX)
+tests_unit_test_watch_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_watch_LDFLAGS = $(LDFLAGS_FAULT) \
+	-Wl,--wrap=inotify_add_watch
+tests_unit_test_watch_LDADD = libspool.la $(CMOCKA_LIBS)
