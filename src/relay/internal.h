@@ -44,6 +44,7 @@
 struct lws;
 struct peer;
 struct challenge;
+struct verify;
 
 #define RELAY_SERVER_ID	"@server"	/* the operator's voice */
 #define DEDUPE_MAX	1000
@@ -215,6 +216,9 @@ struct relay {
 	struct wire_msg	 msg;		/* the one being handled */
 	struct buf	 json, rec, scratch;
 	struct turn	*turn;
+	struct access	*access;
+	TAILQ_HEAD(, verify) verifies;	/* oldest first */
+	size_t		 nverifies;
 	struct operator	*operator;
 	struct dedupe	 said;		/* the operator's ids */
 	unsigned	 ticks;		/* seconds of this life */
@@ -324,6 +328,8 @@ handler_fn on_identify, on_verify_identity, on_ping;
 handler_fn on_join, on_leave, on_create_channel, on_invite, on_list_channels,
     on_list_agents;
 handler_fn on_msg, on_ack;
+handler_fn on_verify_request, on_verify_response;
+handler_fn on_admin_kick, on_admin_ban, on_admin_unban;
 handler_fn on_set_presence, on_set_nick, on_typing;
 
 /*
@@ -439,6 +445,25 @@ void	auth_fini(struct peer *) AC_NONNULL(1);
 
 /* Open the store and rebuild the state; makes the default channels. */
 int	restore(struct relay *, char **why) AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/* ---- access.c: the operator's lists */
+
+/* -EINVAL: a list or the admin key can't be what it says. */
+int	access_open(struct relay *) AC_NONNULL(1) AC_MUST_CHECK;
+void	access_close(struct relay *) AC_NONNULL(1);
+/* Read the lists again and end the sessions that they don't let in. */
+void	access_reload(struct relay *) AC_NONNULL(1);
+/* The same if a file has changed. */
+void	access_tick(struct relay *) AC_NONNULL(1);
+/* May this session, by what it claims to be, come in? 0 or a refusal. */
+int	access_check(const struct peer *) AC_NONNULL(1) AC_MUST_CHECK;
+/* Does WELCOME wait for the proof? */
+bool	access_wants_proof(const struct relay *) AC_NONNULL(1);
+
+/* ---- on_verify.c */
+
+void	verify_tick(struct relay *, int64_t now_ms) AC_NONNULL(1);
+void	verify_free_all(struct relay *) AC_NONNULL(1);
 
 /* ---- view.c: rings and the operator's out/ in the relay's spool */
 

@@ -264,6 +264,8 @@ listen_signal(struct lws *wsi, enum lws_callback_reasons why, void *user,
 	while (read(lws_get_socket_fd(wsi), &sig, 1) == 1) {
 		if (sig == SIGTERM || sig == SIGINT)
 			stop(relay_of(wsi));
+		else if (sig == SIGHUP)
+			access_reload(relay_of(wsi));
 	}
 	return 0;
 }
@@ -284,6 +286,8 @@ void
 listen_tick(struct relay *r, int64_t now_ms)
 {
 	peer_tick(r, now_ms);
+	verify_tick(r, now_ms);
+	access_tick(r);
 	store_tick(r->store);
 	if (r->stopping && r->npeers == 0)
 		loop_stop(r);

@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += librelay.la
 librelay_la_SOURCES = \
+	%D%/access.c \
 	%D%/agent.c \
 	%D%/auth.c \
 	%D%/chan.c \
@@ -14,6 +15,7 @@ librelay_la_SOURCES = \
 	%D%/on_msg.c \
 	%D%/on_presence.c \
 	%D%/on_session.c \
+	%D%/on_verify.c \
 	%D%/peer.c \
 	%D%/rate.c \
 	%D%/rec.c %D%/rec.h \

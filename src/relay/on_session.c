@@ -98,7 +98,7 @@ identify_ephemeral(struct peer *p)
 {
 	struct relay *r = p->relay;
 
-	if (r->conf.require_verified)
+	if (access_wants_proof(r))
 		return refuse(p, AC_E_AUTH_REQUIRED,
 		    "This relay wants a key: IDENTIFY with a pubkey.");
 	do {
@@ -123,8 +123,11 @@ identify_key(struct peer *p, const struct wire_value *key)
 	p->has_key = true;
 	agent_id_for_key(r, p->key, p->id);
 	p->id_len = (uint8_t)strlen(p->id);
+	rc = access_check(p);
+	if (rc < 0)
+		return rc;
 	other = map_get(&r->online, p->id, p->id_len);
-	if (r->conf.require_verified || (other != NULL && other->verified)) {
+	if (access_wants_proof(r) || (other != NULL && other->verified)) {
 		peer_set_state(p, PEER_HELD);
 		auth_challenge(p);
 		return 0;
@@ -153,6 +156,11 @@ on_identify(struct peer *p, const struct wire_msg *m)
 		rc = identify_key(p, &m->f[WF_PUBKEY]);
 	else
 		rc = identify_ephemeral(p);
+	if (rc == AC_E_BANNED || rc == AC_E_NOT_ALLOWED) {
+		peer_error(p, rc, NULL);
+		peer_close(p, 1008, "not let in");
+		return 0;
+	}
 	if (rc < 0) {
 		p->has_key = p->cap_ack = p->cap_stored = false;
 		p->id_len = 0;

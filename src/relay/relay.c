@@ -72,6 +72,8 @@ free_all(struct relay *r)
 	size_t at;
 
 	view_close_all(r);
+	verify_free_all(r);
+	access_close(r);
 	dedupe_fini(&r->said);
 	for (at = 0; (c = map_next(&r->chans, &at)) != NULL;)
 		chan_free(c);
@@ -169,6 +171,7 @@ relay_run(const struct relay_conf *conf, char **why)
 	TAILQ_INIT(&r->unstored);
 	TAILQ_INIT(&r->views);
 	TAILQ_INIT(&r->open_views);
+	TAILQ_INIT(&r->verifies);
 	wire_msg_init(&r->msg);
 	rc = ident_init();
 	if (rc == 0)
@@ -177,6 +180,12 @@ relay_run(const struct relay_conf *conf, char **why)
 		rc = open_spool(r, why);
 	if (rc == 0)
 		rc = restore(r, why);
+	if (rc == 0) {
+		rc = access_open(r);
+		if (rc < 0)
+			fail(why, rc, "The allow and ban lists or the admin "
+			    "key (16 bytes or more) can't be used");
+	}
 	if (rc == 0)
 		rc = serve(r, why);
 	rc2 = close_store(r);

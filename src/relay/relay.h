@@ -33,6 +33,7 @@ struct relay_conf {
 	bool		 log_messages;	/* bodies into the log, for research */
 	bool		 require_verified;
 	const char *const *public_names; /* "host:port", NULL-ended; or NULL */
+	const char	*admin_key_file; /* for ADMIN_*; NULL: nobody may */
 	const char	*cert, *key;	/* PEM files, both or neither */
 };
 
