@@ -178,6 +178,27 @@ read_members(struct wire_msg *m, const char *text, size_t len,
 	return 0;
 }
 
+/* A member as callers see it; what is in a list or object is not read yet. */
+static struct wire_value
+value_of_member(const struct scan_member *mem)
+{
+	struct wire_value v = {
+		.kind = kind_of(mem),
+		.raw = mem->raw,
+		.raw_len = mem->raw_len,
+	};
+
+	if (v.kind == WIRE_STR) {
+		v.s = mem->str.s;
+		v.len = mem->str.len;
+	} else if (v.kind == WIRE_NUM) {
+		v.num = mem->num;
+	} else {
+		v.b = mem->kind == SCAN_TRUE;
+	}
+	return v;
+}
+
 static int
 set_field(struct wire_msg *m, enum wire_field f, const struct scan_member *mem)
 {
@@ -185,32 +206,13 @@ set_field(struct wire_msg *m, enum wire_field f, const struct scan_member *mem)
 	struct wire_value *v = &m->f[f];
 
 	doc->set[doc->set_count++] = f;
-	v->kind = kind_of(mem);
-	v->raw = mem->raw;
-	v->raw_len = mem->raw_len;
-	switch (v->kind) {
-	case WIRE_STR:
-		v->s = mem->str.s;
-		v->len = mem->str.len;
-		break;
-	case WIRE_NUM:
-		v->num = mem->num;
-		break;
-	case WIRE_BOOL:
-		v->b = mem->kind == SCAN_TRUE;
-		break;
-	case WIRE_LIST:
-	case WIRE_OBJ:
-		/* The scanner took it, so what can fail is memory. */
-		v->node = cJSON_ParseWithLengthOpts(mem->raw, mem->raw_len,
-		    NULL, false);
-		if (v->node == NULL)
-			return -ENOMEM;
-		break;
-	case WIRE_ABSENT:
-		break;
-	}
-	return 0;
+	*v = value_of_member(mem);
+	if (v->kind != WIRE_LIST && v->kind != WIRE_OBJ)
+		return 0;
+	/* The scanner took it, so what can fail is memory. */
+	v->node = cJSON_ParseWithLengthOpts(mem->raw, mem->raw_len, NULL,
+	    false);
+	return v->node != NULL ? 0 : -ENOMEM;
 }
 
 /* One sentence about a field, put together from the table. */
@@ -317,21 +319,26 @@ wire_parse(struct wire_msg *m, const char *text, size_t len,
 int
 wire_parse_object(struct wire_msg *m, const char *text, size_t len)
 {
-	struct doc *doc;
 	int rc = prepare(m);
 
 	if (rc == 0)
 		rc = read_members(m, text, len, &scan_relay);
-	doc = m->doc;
-	for (enum wire_field f = 0; rc == 0 && f < WIRE_FIELD_COUNT; f++) {
-		const struct scan_member *mem = member_of(doc, f);
+	if (rc < 0)
+		return rc;
+	for (enum wire_field f = 0; f < WIRE_FIELD_COUNT; f++) {
+		const struct scan_member *mem = member_of(m->doc, f);
 
-		if (mem != NULL && kind_of(mem) == wire_field_kind(f))
-			rc = set_field(m, f, mem);
+		if (mem == NULL || kind_of(mem) != wire_field_kind(f))
+			continue;
+		rc = set_field(m, f, mem);
+		if (rc < 0) {
+			clear_fields(m);
+			return rc;
+		}
 	}
-	if (rc == 0 && wire_has(m, WF_TYPE))
+	if (wire_has(m, WF_TYPE))
 		m->type = wire_type_find(m->f[WF_TYPE].s, m->f[WF_TYPE].len);
-	return rc;
+	return 0;
 }
 
 int64_t
@@ -395,27 +402,15 @@ struct wire_value
 wire_find(const struct wire_msg *m, const char *key)
 {
 	const struct doc *doc = m->doc;
-	struct wire_value v = { .kind = WIRE_ABSENT };
 	size_t len = strlen(key);
 
 	for (size_t i = 0; doc != NULL && i < doc->scan.count; i++) {
 		const struct scan_member *mem = &doc->scan.member[i];
 
-		if (mem->key.len != len || memcmp(mem->key.s, key, len) != 0)
-			continue;
-		v.kind = kind_of(mem);
-		v.raw = mem->raw;
-		v.raw_len = mem->raw_len;
-		if (v.kind == WIRE_STR) {
-			v.s = mem->str.s;
-			v.len = mem->str.len;
-		} else if (v.kind == WIRE_NUM)
-			v.num = mem->num;
-		else
-			v.b = mem->kind == SCAN_TRUE;
-		break;
+		if (mem->key.len == len && memcmp(mem->key.s, key, len) == 0)
+			return value_of_member(mem);
 	}
-	return v;
+	return (struct wire_value){ .kind = WIRE_ABSENT };
 }
 
 int

@@ -451,11 +451,30 @@ scan_value(struct scan *s, struct scan_member *m)
 	return rc;
 }
 
+/* The object and nothing but white space around it. */
+static int
+scan_whole(struct scan *s)
+{
+	struct scan_member whole;
+	int rc;
+
+	skip_space(s);
+	if (s->at == s->end || *s->at != '{')
+		return refuse(s, "Send a JSON object: {\"type\":...}.");
+	rc = scan_value(s, &whole);
+	if (rc < 0)
+		return rc;
+	skip_space(s);
+	if (s->at != s->end)
+		return refuse(s, "Send nothing behind the object; "
+		    "put the next one on a line of its own.");
+	return 0;
+}
+
 int
 scan_object(struct scan *s, const char *text, size_t len,
     const struct scan_limits *limits)
 {
-	struct scan_member whole;
 	int rc;
 
 	scan_reset(s);
@@ -475,16 +494,8 @@ scan_object(struct scan *s, const char *text, size_t len,
 	s->end = text + len;
 	s->limits = limits;
 	s->keys_len = s->values = s->depth = 0;
-
-	skip_space(s);
-	if (s->at == s->end || *s->at != '{')
-		return refuse(s, "Send a JSON object: {\"type\":...}.");
-	rc = scan_value(s, &whole);
+	rc = scan_whole(s);
 	if (rc < 0)
-		return rc;
-	skip_space(s);
-	if (s->at != s->end)
-		return refuse(s, "Send nothing behind the object; "
-		    "put the next one on a line of its own.");
-	return 0;
+		s->count = 0;	/* half an object is none */
+	return rc;
 }

@@ -924,6 +924,10 @@ members_that_are_no_fields_are_found_by_name(void **state)
 	assert_int_equal(wire_find(m, "stat").kind, WIRE_ABSENT);
 	assert_int_equal(wire_find(m, "l").kind, WIRE_LIST);
 	assert_null(wire_find(m, "l").node);
+	/* Nothing in what was refused. */
+	assert_int_equal(wire_parse_object(m, text, sizeof(text) - 2),
+	    AC_E_INVALID_MSG);
+	assert_int_equal(wire_find(m, "state").kind, WIRE_ABSENT);
 }
 
 static void
