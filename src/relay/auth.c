@@ -57,30 +57,39 @@ verify(const struct peer *p, const struct buf *text, const struct wire_value *v)
 
 /*
  * The plain text names no relay, so a hostile one could pass our challenge on
- * to its own clients. A signature over a name of ours rules that out; a
- * client that gives one is held to it.
+ * to its own clients. A signature over a name of ours rules that out; a key
+ * that has given one once is held to it.
  */
 static int
-verify_bound(const struct peer *p, const struct challenge *c, int64_t ts,
-    const struct wire_value *v)
+verify_bound(struct peer *p, const struct challenge *c, int64_t ts,
+    const struct wire_value *v, bool *bound)
 {
 	const char *const *name = p->relay->conf.public_names;
+	const struct agent *agent = agent_by_key(p->relay, p->key);
 	struct buf text = BUF_INIT;
 	int rc = AC_E_VERIFICATION_FAILED;
 
+	*bound = false;
 	if (name == NULL || name[0] == NULL)
 		return 0;	/* this relay doesn't know its names */
+	if (v->kind != WIRE_STR) {
+		if (agent == NULL || !agent->bound)
+			return 0;
+		return refuse(p, AC_E_VERIFICATION_FAILED, "This key's proofs "
+		    "name the relay (bound_sig): this one must too.");
+	}
 	for (; *name != NULL && rc != 0; name++) {
 		buf_clear(&text);
 		ident_auth2_text(&text, *name, c->nonce, c->id, ts);
 		rc = verify(p, &text, v);
 	}
 	buf_fini(&text);
+	*bound = rc == 0;
 	return rc;
 }
 
 int
-auth_check(struct peer *p, const struct wire_msg *m)
+auth_check(struct peer *p, const struct wire_msg *m, bool *bound)
 {
 	struct challenge *c = p->challenge;
 	struct buf text = BUF_INIT;
@@ -99,8 +108,9 @@ auth_check(struct peer *p, const struct wire_msg *m)
 	else {
 		ident_auth_text(&text, c->nonce, c->id, ts);
 		rc = verify(p, &text, &m->f[WF_SIGNATURE]);
-		if (rc == 0 && wire_has(m, WF_BOUND_SIG))
-			rc = verify_bound(p, c, ts, &m->f[WF_BOUND_SIG]);
+		if (rc == 0)
+			rc = verify_bound(p, c, ts, &m->f[WF_BOUND_SIG],
+			    bound);
 	}
 	buf_fini(&text);
 	free(c);

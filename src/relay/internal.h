@@ -93,6 +93,7 @@ struct agent {
 	unsigned char	 key[IDENT_KEY_LEN];
 	char		 id[IDENT_ID_MAX];
 	uint8_t		 id_len;
+	bool		 bound;		/* its proofs name this relay, always */
 	struct dedupe	 dedupe;
 	/* mailbox */
 	TAILQ_HEAD(mailbox_head, letter) letters;
@@ -436,9 +437,12 @@ void	mailbox_pump(struct peer *) AC_NONNULL(1);
 
 /* Send CHALLENGE. */
 void	auth_challenge(struct peer *) AC_NONNULL(1);
-/* Is the answer in m good? 0 or a refusal. The challenge is spent. */
-int	auth_check(struct peer *, const struct wire_msg *)
-	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+/*
+ * Is the answer in m good? 0 or a refusal. The challenge is spent. *bound: it
+ * is tied to a name of this relay, and checked.
+ */
+int	auth_check(struct peer *, const struct wire_msg *, bool *bound)
+	    AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
 void	auth_fini(struct peer *) AC_NONNULL(1);
 
 /* ---- restore.c */
@@ -459,6 +463,14 @@ void	access_tick(struct relay *) AC_NONNULL(1);
 int	access_check(const struct peer *) AC_NONNULL(1) AC_MUST_CHECK;
 /* Does WELCOME wait for the proof? */
 bool	access_wants_proof(const struct relay *) AC_NONNULL(1);
+
+/* ---- tls.c */
+
+/* Is this a certificate with its key? -EINVAL and *why, a sentence. */
+int	tls_check(const char *cert, const char *key, char **why)
+	    AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+/* Take the files as they are now, if they are good. */
+void	tls_reload(struct relay *) AC_NONNULL(1);
 
 /* ---- on_verify.c */
 

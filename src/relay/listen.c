@@ -250,6 +250,14 @@ stop(struct relay *r)
 		loop_stop(r);
 }
 
+/* SIGHUP: what the operator may have changed. */
+static void
+hang_up(struct relay *r)
+{
+	access_reload(r);
+	tls_reload(r);
+}
+
 int
 listen_signal(struct lws *wsi, enum lws_callback_reasons why, void *user,
     void *in, size_t len)
@@ -265,7 +273,7 @@ listen_signal(struct lws *wsi, enum lws_callback_reasons why, void *user,
 		if (sig == SIGTERM || sig == SIGINT)
 			stop(relay_of(wsi));
 		else if (sig == SIGHUP)
-			access_reload(relay_of(wsi));
+			hang_up(relay_of(wsi));
 	}
 	return 0;
 }

@@ -22,6 +22,7 @@ librelay_la_SOURCES = \
 	%D%/relay.c %D%/relay.h \
 	%D%/restore.c \
 	%D%/store.c %D%/store.h \
+	%D%/tls.c \
 	%D%/turn.c \
 	%D%/view.c
-librelay_la_LIBADD = $(LWS_LIBS) $(UV_LIBS)
+librelay_la_LIBADD = $(LWS_LIBS) $(UV_LIBS) $(SSL_LIBS)

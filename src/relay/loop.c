@@ -275,6 +275,11 @@ loop_open(struct relay *r, char **why)
 	bool v6;
 	int rc;
 
+	if (r->conf.cert != NULL) {
+		rc = tls_check(r->conf.cert, r->conf.key, why);
+		if (rc < 0)
+			return rc;
+	}
 	raise_descriptors();
 	lws_set_log_level(LLL_ERR, emit);
 	l = calloc(1, sizeof(*l));
@@ -345,6 +350,14 @@ loop_kind(const struct relay *r)
 #endif
 	(void)r;
 	return "poll";
+}
+
+void
+loop_new_certificate(struct relay *r)
+{
+	/* Its result says nothing: tls.c has checked the pair. */
+	lws_tls_cert_updated(r->loop->lws, r->conf.cert, r->conf.key, NULL, 0,
+	    NULL, 0);
 }
 
 void

@@ -16,6 +16,8 @@ struct relay;
 int	loop_open(struct relay *, char **why) AC_NONNULL(1, 2) AC_MUST_CHECK;
 int	loop_port(const struct relay *) AC_NONNULL(1);	/* that it listens on */
 const char *loop_kind(const struct relay *) AC_NONNULL(1);	/* "libuv" */
+/* Load the certificate files again, for new connections. */
+void	loop_new_certificate(struct relay *) AC_NONNULL(1);
 /* Until loop_stop(). */
 void	loop_run(struct relay *) AC_NONNULL(1);
 void	loop_stop(struct relay *) AC_NONNULL(1);

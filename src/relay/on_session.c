@@ -171,7 +171,7 @@ on_identify(struct peer *p, const struct wire_msg *m)
 
 /* The key has proved itself: from now on it owns its id. */
 static int
-own_id(struct peer *p)
+own_id(struct peer *p, bool bound)
 {
 	struct relay *r = p->relay;
 	struct agent *a = agent_by_key(r, p->key);
@@ -194,6 +194,13 @@ own_id(struct peer *p)
 			    "is full or failing: connect again later.");
 		}
 	}
+	if (bound && !a->bound) {
+		a->bound = true;
+		buf_clear(&r->rec);
+		rec_put_str(&r->rec, a->id, a->id_len);
+		if (turn_record(r, STORE_BOUND) < 0)
+			return AC_E_RATE_LIMITED;
+	}
 	p->agent = a;
 	p->verified = true;
 	/* What the session said before has to stay known as said. */
@@ -205,15 +212,16 @@ int
 on_verify_identity(struct peer *p, const struct wire_msg *m)
 {
 	struct relay *r = p->relay;
+	bool bound = false;
 	int rc;
 
 	if (!p->has_key)
 		return refuse(p, AC_E_VERIFICATION_FAILED,
 		    "This session has no key: IDENTIFY with a pubkey.");
 	turn_commit(r);
-	rc = auth_check(p, m);
+	rc = auth_check(p, m, &bound);
 	if (rc == 0)
-		rc = own_id(p);
+		rc = own_id(p, bound);
 	if (rc == 0 && p->state == PEER_HELD)
 		rc = welcome(p);
 	if (rc < 0) {

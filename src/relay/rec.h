@@ -11,6 +11,7 @@
  *	MSG	head, then the JSON that members get
  *	DM	head, then the JSON that the target gets
  *	ACK	str agent, u64 mailbox_seq
+ *	BOUND	str agent
  *
  *	head	str to, str from, u8 flags, u64 seq (DM: mailbox_seq, 0: none),
  *		i64 ts, u64 number, u64 hash of the body, str id

@@ -106,6 +106,19 @@ replay_ack(struct relay *r, struct rec *rec)
 	return 0;
 }
 
+static int
+replay_bound(struct relay *r, struct rec *rec)
+{
+	char id[IDENT_ID_MAX];
+	struct agent *a;
+	int rc = copy_str(rec, id, sizeof(id));
+
+	a = rc == 0 ? agent_by_id(r, id, strlen(id)) : NULL;
+	if (a != NULL)
+		a->bound = true;
+	return rc;
+}
+
 /* What both kinds of message leave behind: a number, an id that was used. */
 static int
 replay_sent(struct relay *r, const struct rec_head *h, uint64_t pos)
@@ -189,6 +202,9 @@ replay(void *arg, enum store_type type, uint64_t pos, const void *body,
 		break;
 	case STORE_ACK:
 		rc = replay_ack(x->r, &rec);
+		break;
+	case STORE_BOUND:
+		rc = replay_bound(x->r, &rec);
 		break;
 	case STORE_MSG:
 	case STORE_DM:
