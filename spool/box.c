@@ -396,8 +396,6 @@ spool_box(struct spool *sp, const char *name, bool create,
 		box_free(box);
 		return rc;
 	}
-	if (sp->lock != -1)
-		fs_sweep(box->dir);
 	forget_graves(sp, name);
 	*out = box;
 	return 0;

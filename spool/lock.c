@@ -50,6 +50,26 @@ lock_file(int dir)
 	return -EBUSY;
 }
 
+/* What a crash left, here and in the directories one floor down. */
+static void
+sweep(int dir)
+{
+	struct fs_list l;
+	int sub;
+
+	fs_sweep(dir);
+	if (fs_list(dir, FS_DIRS, &l) < 0)
+		return;
+	for (size_t i = 0; i < l.n; i++) {
+		sub = fs_open_dir(dir, l.name[i]);
+		if (sub < 0)
+			continue;
+		fs_sweep(sub);
+		close(sub);
+	}
+	fs_list_fini(&l);
+}
+
 int
 spool_lock(struct spool *sp)
 {
@@ -80,7 +100,7 @@ spool_lock(struct spool *sp)
 		return rc;
 	}
 	sp->lock = fd;
-	fs_sweep(sp->dir);
+	sweep(sp->dir);
 	return 0;
 }
 

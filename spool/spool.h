@@ -239,7 +239,8 @@ int	spool_mark_read(struct spool_box *, const char *name)
  * Keep a box bounded: cur/ to its newest keep_cur files; of new/, what is
  * beyond the newest keep_new goes, oldest first, to archive/DAY.jsonl of the
  * instance, durably, before it goes from new/. *archived += what went. Of
- * what a crash interrupts, a batch may be archived twice.
+ * what a crash interrupts, a batch may be archived twice. What can't be read
+ * as a message stays.
  */
 int	spool_trim(struct spool *, struct spool_box *, size_t keep_cur,
 	    size_t keep_new, uint64_t *archived)
@@ -294,6 +295,11 @@ int	spool_ring_box(struct spool_box *, struct spool_ring **)
  * change of watches, look first. Without inotify (poll, out of watches, a
  * network file system) the fd is -1 and everything is a hint at every call;
  * call it on a timer then. Even with inotify a slow rescan is wanted.
+ *
+ * If watches run out later, in spool_watch_box(), the fd stays good for those
+ * there are, spool_watch_trouble() says so, and a call that finds no event
+ * hints at everything: a timer is wanted besides. A spool has one watch, and
+ * a box that is dropped, in fn too, is forgotten by it.
  */
 struct spool_watch;
 enum spool_hint {

@@ -34,12 +34,13 @@ read_message(int dir, const char *name, struct buf *b)
 	if (fd < 0)
 		return fd;
 	rc = 0;
-	if (st.st_nlink <= 2 && st.st_size <= SPOOL_MSG_MAX)
+	if (st.st_nlink <= 2 && st.st_size <= SPOOL_MSG_MAX) {
 		rc = fs_read_from(fd, 0, SPOOL_MSG_MAX, b);
-	else
-		b->failed = true;
+		if (rc == 0)
+			rc = 1;
+	}
 	close(fd);
-	return rc < 0 ? rc : !b->failed;
+	return rc;
 }
 
 int
@@ -166,8 +167,9 @@ append_archive(struct spool *sp, const struct buf *lines)
 	rc = fs_pwrite_all(fd, lines->p, lines->len, end);
 	if (rc == 0)
 		rc = fs_sync(fd);
-	if (rc < 0 && ftruncate(fd, end) == -1 && rc == 0)
-		rc = -errno;
+	/* If even that fails, whoever comes next finishes the line. */
+	if (rc < 0)
+		(void)!ftruncate(fd, end);
 	if (rc == 0)
 		rc = fs_sync(dir);
 	/* archive/ itself may be new. */
@@ -179,40 +181,57 @@ append_archive(struct spool *sp, const struct buf *lines)
 }
 
 /*
+ * Gather a batch of lines from the files of the list, from the first on, and
+ * forget the names of those that can't be: they stay where they are. Returns
+ * how far it came.
+ */
+static int
+gather(struct spool_box *box, struct fs_list *l, size_t from, size_t n,
+    struct buf *lines, size_t *to)
+{
+	struct buf msg = BUF_INIT;
+	size_t i;
+	int rc = 0;
+
+	buf_clear(lines);
+	for (i = from; i < n && lines->len < ARCHIVE_BATCH && rc >= 0; i++) {
+		rc = read_message(box->sub[SPOOL_NEW], l->name[i], &msg);
+		if (rc == 1)
+			add_line(lines, &msg);
+		else
+			l->name[i] = NULL;
+	}
+	buf_fini(&msg);
+	*to = i;
+	return rc < 0 ? rc : buf_err(lines);
+}
+
+/*
  * The oldest n of the list go: first into the archive, then from new/. A
  * crash in between archives a batch twice, rather than never.
  */
 static int
-archive(struct spool *sp, struct spool_box *box, const struct fs_list *l,
-    size_t n, uint64_t *archived)
+archive(struct spool *sp, struct spool_box *box, struct fs_list *l, size_t n,
+    uint64_t *archived)
 {
-	struct buf lines = BUF_INIT, msg = BUF_INIT;
-	size_t done = 0, i = 0;
+	struct buf lines = BUF_INIT;
+	size_t at = 0, to = 0;
 	int rc = 0;
 
-	while (done < n && rc >= 0) {
-		buf_clear(&lines);
-		for (i = done; i < n && lines.len < ARCHIVE_BATCH; i++) {
-			rc = read_message(box->sub[SPOOL_NEW], l->name[i],
-			    &msg);
-			if (rc < 0)
-				break;
-			if (rc == 1)
-				add_line(&lines, &msg);
-		}
-		if (rc >= 0)
-			rc = buf_err(&lines);
-		if (rc >= 0)
+	while (at < n && rc == 0) {
+		rc = gather(box, l, at, n, &lines, &to);
+		if (rc == 0)
 			rc = append_archive(sp, &lines);
-		for (; rc >= 0 && done < i; done++) {
-			rc = fs_remove(box->sub[SPOOL_NEW], l->name[done]);
+		for (; rc == 0 && at < to; at++) {
+			if (l->name[at] == NULL)
+				continue;
+			rc = fs_remove(box->sub[SPOOL_NEW], l->name[at]);
 			if (rc == 0)
 				++*archived;
 		}
 	}
 	buf_fini(&lines);
-	buf_fini(&msg);
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 int

@@ -97,6 +97,10 @@ before(const char *call, bool writes)
 CALL(int, ftruncate, (int fd, off_t len), (fd, len))
 CALL(int, fsync, (int fd), (fd))
 CALL(int, fdatasync, (int fd), (fd))
+CALL(int, syncfs, (int fd), (fd))
+CALL(int, mkdirat, (int dir, const char *p, mode_t mode), (dir, p, mode))
+CALL(int, linkat, (int d, const char *p, int e, const char *q, int fl),
+    (d, p, e, q, fl))
 CALL(int, unlinkat, (int dir, const char *p, int fl), (dir, p, fl))
 CALL(int, renameat, (int d, const char *p, int e, const char *q),
     (d, p, e, q))

@@ -233,8 +233,11 @@ the_lock_of_the_dead_is_nobodys(void **state)
 	assert_int_equal(who, 0);
 	spot_put(s, ".status.json.new", "half");
 	spot_put(s, ".keep", "");
+	assert_int_equal(mkdirat(s->fd, "sent", 0700), 0);
+	spot_put(s, "sent/.r.json.new", "half");
 	assert_int_equal(spool_lock(s->sp), 0);
 	assert_false(spot_has(s, ".status.json.new"));
+	assert_false(spot_has(s, "sent/.r.json.new"));
 	assert_true(spot_has(s, ".keep"));
 }
 

@@ -714,6 +714,25 @@ trimming_archives_what_was_not_read(void **state)
 }
 
 static void
+trimming_leaves_what_it_cannot_archive(void **state)
+{
+	struct spot *s = *state;
+	struct spool_box *box = spot_box(s, "#g");
+	uint64_t n = 0;
+	int fd;
+
+	fill(s, box, 1, 4);
+	fd = openat(s->fd, "#g/new/0big", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, SPOOL_MSG_MAX + 1), 0);
+	close(fd);
+	assert_int_equal(spool_trim(s->sp, box, 0, 2, &n), 0);
+	assert_int_equal(n, 1);
+	assert_true(spot_has(s, "#g/new/0big"));
+	assert_int_equal(spot_count(s, "#g/new"), 3);
+}
+
+static void
 prepare_trim(void *arg)
 {
 	struct spot *s = arg;
@@ -830,6 +849,7 @@ main(void)
 		TEST(walks_in_order_and_skips_what_is_strange),
 		TEST(marking_read_is_a_rename_that_anybody_may_have_done),
 		TEST(trimming_archives_what_was_not_read),
+		TEST(trimming_leaves_what_it_cannot_archive),
 		TEST(a_crash_while_archiving_loses_nothing),
 		TEST(a_full_disk_keeps_what_could_not_be_archived),
 		TEST(receipts_are_kept_by_age_not_by_name),
