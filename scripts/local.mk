@@ -1,2 +1,13 @@
-dist_noinst_SCRIPTS = %D%/check-floors
-TESTS += %D%/check-floors
+dist_noinst_SCRIPTS = \
+	%D%/check-floors \
+	%D%/check-man \
+	%D%/check-shell \
+	%D%/count-tests \
+	%D%/demo \
+	%D%/setup \
+	%D%/test \
+	.ci/run
+TESTS += \
+	%D%/check-floors \
+	%D%/check-man \
+	%D%/check-shell

@@ -18,7 +18,7 @@ enum {
 	OPT_CONTENT_MAX, OPT_FRAME_MAX, OPT_MAX_CONNECTIONS,
 	OPT_MAX_PER_ADDRESS, OPT_MAX_UNIDENTIFIED, OPT_SYNC, OPT_SPOOL,
 	OPT_PUBLIC_NAME, OPT_CERT, OPT_KEY, OPT_REQUIRE_VERIFIED,
-	OPT_LOG_MESSAGES, OPT_REPAIR
+	OPT_LOG_MESSAGES, OPT_REPAIR, OPT_ADMIN_KEY
 };
 
 #define PUBLIC_NAMES_MAX 16
@@ -50,6 +50,8 @@ static const struct cmd_opt serve_opts[] = {
 	    "only agents that prove their key" },
 	{ OPT_PUBLIC_NAME, "public-name", "HOST:PORT",
 	    "what clients dial; repeatable" },
+	{ OPT_ADMIN_KEY, "admin-key-file", "FILE",
+	    "who has its word may kick and ban" },
 	{ OPT_CERT, "cert", "FILE", "serve wss://: certificate chain, PEM" },
 	{ OPT_KEY, "key", "FILE", "and its key, PEM" },
 	{ OPT_LOG_MESSAGES, "log-messages", NULL,
@@ -166,6 +168,9 @@ parse(struct cmd_line *cl, struct relay_conf *conf,
 			break;
 		case OPT_LOG_MESSAGES:
 			conf->log_messages = true;
+			break;
+		case OPT_ADMIN_KEY:
+			conf->admin_key_file = cl->arg;
 			break;
 		case OPT_CERT:
 			conf->cert = cl->arg;
