@@ -533,6 +533,13 @@ journal_read(struct journal *j, uint64_t pos, uint8_t *type, struct buf *out)
 
 /* ------------------------------------------------------- rotate and retire */
 
+uint64_t
+journal_floor(const struct journal *j, uint64_t pos)
+{
+	return pos < journal_start(j) ? journal_start(j) :
+	    find_seg(j, pos)->start;
+}
+
 int
 journal_rotate(struct journal *j)
 {

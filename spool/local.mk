@@ -3,10 +3,14 @@ libspool_la_SOURCES = \
 	%D%/box.c \
 	%D%/crc32c.c %D%/crc32c.h \
 	%D%/deliver.c \
+	%D%/drop.c \
 	%D%/fs.c \
 	%D%/internal.h \
 	%D%/journal.c %D%/journal.h %D%/journal_int.h \
+	%D%/lease.c \
 	%D%/lock.c \
+	%D%/outbox.c \
+	%D%/queue.c %D%/queue_int.h \
 	%D%/replay.c \
 	%D%/ring.c \
 	%D%/spool.h \

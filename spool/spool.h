@@ -359,7 +359,16 @@ void	spool_queue_close(struct spool_queue *);
 const char *spool_queue_nonce(const struct spool_queue *) AC_NONNULL(1);
 size_t	spool_queue_count(const struct spool_queue *) AC_NONNULL(1);
 
-/* The oldest item not done with an id above after (0: the first); or NULL. */
+/*
+ * The queue's disk was damaged (spool_queue_open() says -EUCLEAN): keep what
+ * can be read. What can't is lost; the damaged file is kept beside it.
+ */
+int	spool_queue_repair(struct spool *) AC_NONNULL(1) AC_MUST_CHECK;
+
+/*
+ * The oldest item not done with an id above after (0: the first); or NULL.
+ * Valid until the next call of this function, so copy what must last.
+ */
 const struct spool_item *spool_queue_next(const struct spool_queue *,
 	    uint64_t after) AC_NONNULL(1);
 int	spool_queue_read(struct spool_queue *, const struct spool_item *,
@@ -392,10 +401,10 @@ int	spool_queue_sync_end(struct spool_queue *, int result)
 bool	spool_queue_synced(const struct spool_queue *, uint64_t id)
 	    AC_NONNULL(1);
 
-/* -------------------------------------------------------------- intake.c */
+/* --------------------------------------------------- outbox.c and drop.c */
 
 /*
- * Take what agents have put down into the queue.
+ * Take what agents have put down into the queue: a batch of it in one write.
  *
  * spool_intake_outbox	whole lines of outbox.jsonl (and of a retired one
  *			that still has writers). Blank lines are skipped. At
@@ -403,15 +412,24 @@ bool	spool_queue_synced(const struct spool_queue *, uint64_t id)
  *			when drained. Retires the file when it is drained and
  *			its lines are synced (spool_queue_sync_end()).
  * spool_intake_drop	files in a box's out/, oldest first; a file open for
- *			writing is left (*busy is set: look again soon)
+ *			writing is left (*busy is set: look again soon). 1 if
+ *			there is more at once. A file of more than
+ *			SPOOL_MSG_MAX bytes goes to failed/ with its .reason
  *
- * A line of more than SPOOL_MSG_MAX bytes, or without newline for 60 s after
- * the file last grew, is queued as it is with name "outbox.broken": the
- * sender's parser will refuse it with a reason, so that it isn't lost
- * silently.
+ * max_items 0: no limit. A call also ends after some 4 MiB.
+ *
+ * A line without newline for 60 s after the file last grew is queued as it is
+ * with name "outbox.broken", one of more than SPOOL_MSG_MAX bytes in pieces
+ * of which all but the last have that name: the sender's parser will refuse
+ * them with a reason, so that nothing is lost silently.
  *
  * *again_ms: out, when to call again although no event comes (a lease is
  * pending, a line is incomplete), or -1.
+ *
+ * Errors: -EAGAIN, the queue's disk is full, nothing was taken. What is no
+ * regular file of ours is left alone and reported after all else was taken:
+ * -ELOOP a symbolic link, -EMLINK a file with other names too, -EINVAL
+ * anything else; for a file in out/ once, for outbox.jsonl at each call.
  */
 int	spool_intake_outbox(struct spool_queue *, size_t max_items,
 	    int *again_ms) AC_NONNULL(1, 3) AC_MUST_CHECK;

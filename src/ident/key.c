@@ -84,7 +84,6 @@ ident_free(struct ident *id)
 	if (id == NULL)
 		return;
 	sodium_free(id->secret);	/* wipes; takes NULL */
-	free(id->chain);
 	free(id);
 }
 

@@ -296,6 +296,7 @@ listen_tick(struct relay *r, int64_t now_ms)
 	peer_tick(r, now_ms);
 	verify_tick(r, now_ms);
 	access_tick(r);
+	store_tick(r->store);
 	if (r->stopping && r->npeers == 0)
 		loop_stop(r);
 }

@@ -202,6 +202,17 @@ fault_each(void (*prepare)(void *), int (*step)(void *),
 	}
 }
 
+void
+fault_append(int dir, const char *name, const void *p, size_t len)
+{
+	int fd = __real_openat(dir, name,
+	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(__real_write(fd, p, len), len);
+	close(fd);
+}
+
 int
 fault_dir(char out[64])
 {

@@ -37,6 +37,9 @@ void	fault_short(size_t max);
 void	fault_each(void (*prepare)(void *), int (*step)(void *),
 	    void (*verify)(void *, bool died), void *arg);
 
+/* Append to a file, made if need be, whatever else fails. */
+void	fault_append(int dir, const char *name, const void *, size_t len);
+
 /* A new empty directory: out gets its path, the result is open on it. */
 int	fault_dir(char out[64]);
 void	fault_dir_remove(int fd, const char *path);

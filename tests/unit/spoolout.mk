@@ -12,3 +12,12 @@ tests_unit_test_journal_SOURCES = %D%/test_journal.c $(SOURCES_FAULT)
 tests_unit_test_journal_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_journal_LDFLAGS = $(LDFLAGS_FAULT)
 tests_unit_test_journal_LDADD = libspool.la $(CMOCKA_LIBS)
+
+SOURCES_OUTQ = %D%/outq.c %D%/outq.h $(SOURCES_FAULT)
+
+check_PROGRAMS += %D%/test_outbox
+TESTS += %D%/test_outbox
+tests_unit_test_outbox_SOURCES = %D%/test_outbox.c $(SOURCES_OUTQ)
+tests_unit_test_outbox_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_outbox_LDFLAGS = $(LDFLAGS_FAULT)
+tests_unit_test_outbox_LDADD = libspool.la $(CMOCKA_LIBS)

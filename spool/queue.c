@@ -1,0 +1,874 @@
+/*
+ * queue.c - the durable outgoing queue.
+ *
+ * Records of the journal in queue/, little-endian
+ *
+ *	META	u32 version, u64 next id, 16 characters of nonce
+ *	ITEM	body, target, name, then 44 bytes: u64 id, i64 queued_ms, the
+ *		cursor of the outbox file after this line (u64 inode, u64
+ *		offset, u32 CRC32C of what is before), u32 body's length, u8
+ *		target's, u8 name's, u8 role of that file (2: not from one), 0
+ *	DONE	u64 id
+ *	CURSOR	for each role: u64 inode, u64 offset, u32 CRC32C
+ *
+ * An ITEM and its cursor are one record, so a line is queued exactly when it
+ * is read. CURSOR is for what changes without an item: a file retired, a file
+ * replaced. The newest META, and the newest word on each cursor, count.
+ *
+ * Shrinking: a segment whose items are all done may go once a checkpoint
+ * (META and CURSOR) behind it is synced. A DONE is always behind its ITEM, so
+ * an item can't come back by losing its DONE first. When one old item holds
+ * up many segments, it is written again at the end, under its id; whoever
+ * replays finds it twice and takes the later position. When the queue is
+ * empty and its segment long, a new one is begun.
+ *
+ * Ids: an id below next_id is in the journal, or is a claimed file's (drop.c)
+ * that goes into the next batch before anything else. So at start "below
+ * next_id" means "queued", for a claimed file, even when its ITEM is gone.
+ */
+#include "config.h"
+
+#include "spool/spool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/rnd.h"
+#include "spool/internal.h"
+#include "spool/journal_int.h"
+#include "spool/queue_int.h"
+
+#define QUEUE_VERSION		1
+#define META_LEN	(12 + QUEUE_NONCE)
+#define ITEM_TAIL	44
+#define CURSOR_LEN	20
+#define EMPTY_LEN	((uint64_t)1 << 20)	/* an empty queue's segment */
+#define HELD_SEGS	4			/* held up by few old items */
+#define TIDY_MIN	64			/* done items left in memory */
+#define ITEM_COST	128			/* bytes around a body on disk */
+
+enum { REC_META = 1, REC_ITEM, REC_DONE, REC_CURSOR };
+
+bool
+queue_passing(int rc)
+{
+	return rc == -ENOSPC || rc == -EDQUOT || rc == -ENOMEM ||
+	    rc == -EMFILE || rc == -ENFILE || rc == -EAGAIN;
+}
+
+/* ------------------------------------------------------- items in memory */
+
+/* The first entry whose id is not below id. */
+static size_t
+lower_bound(const struct spool_queue *q, uint64_t id)
+{
+	size_t lo = 0, hi = q->n;
+
+	/* Almost always they rise by one. */
+	if (q->n != 0 && id >= q->e[0].id && id - q->e[0].id < q->n &&
+	    q->e[id - q->e[0].id].id == id)
+		return (size_t)(id - q->e[0].id);
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (q->e[mid].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static struct queue_entry *
+find_entry(const struct spool_queue *q, uint64_t id)
+{
+	size_t i = lower_bound(q, id);
+
+	if (i == q->n || q->e[i].id != id || q->e[i].done)
+		return NULL;
+	return &q->e[i];
+}
+
+static int
+add_entry(struct spool_queue *q, const struct queue_entry *new)
+{
+	struct queue_entry *e;
+	size_t cap, i;
+
+	if (q->n == q->cap) {
+		cap = q->cap != 0 ? q->cap * 2 : 16;
+		e = realloc(q->e, cap * sizeof(*e));
+		if (e == NULL)
+			return -ENOMEM;
+		q->e = e;
+		q->cap = cap;
+	}
+	i = q->n == 0 || q->e[q->n - 1].id < new->id ? q->n :
+	    lower_bound(q, new->id);
+	memmove(q->e + i + 1, q->e + i, (q->n - i) * sizeof(*q->e));
+	q->e[i] = *new;
+	q->n++;
+	return 0;
+}
+
+/* Forget the done ones, when they are many. */
+static void
+tidy(struct spool_queue *q)
+{
+	size_t kept = 0;
+
+	if (q->ndone < TIDY_MIN || q->ndone < q->n / 2)
+		return;
+	for (size_t i = 0; i < q->n; i++)
+		if (!q->e[i].done)
+			q->e[kept++] = q->e[i];
+	q->n = kept;
+	q->ndone = 0;
+	if (q->cap > 1024 && q->n < q->cap / 8) {
+		size_t cap = q->cap / 4;
+		struct queue_entry *e = realloc(q->e, cap * sizeof(*e));
+
+		if (e != NULL) {
+			q->e = e;
+			q->cap = cap;
+		}
+	}
+}
+
+static void
+mark_done(struct spool_queue *q, struct queue_entry *e)
+{
+	free(e->names);
+	e->names = NULL;
+	e->done = true;
+	e->pos = 1;
+	q->ndone++;
+	q->live_len -= e->len + ITEM_COST;
+}
+
+/* target and name in one piece; *out NULL for a plain line of the outbox. */
+static int
+join_names(const char *target, size_t tlen, const char *name, size_t nlen,
+    char **out)
+{
+	*out = NULL;
+	if (tlen == 0 && nlen == 6 && memcmp(name, "outbox", 6) == 0)
+		return 0;
+	*out = malloc(tlen + nlen + 2);
+	if (*out == NULL)
+		return -ENOMEM;
+	memcpy(*out, target, tlen);
+	(*out)[tlen] = '\0';
+	memcpy(*out + tlen + 1, name, nlen);
+	(*out)[tlen + 1 + nlen] = '\0';
+	return 0;
+}
+
+/* ---------------------------------------------------------------- replay */
+
+static int
+replay_meta(struct spool_queue *q, const uint8_t *p, size_t len)
+{
+	if (len < 4 || get_le32(p) != QUEUE_VERSION)
+		return -ENOTSUP;
+	if (len != META_LEN)
+		return -EUCLEAN;
+	if (get_le64(p + 4) > q->next_id)
+		q->next_id = get_le64(p + 4);
+	memcpy(q->nonce, p + 12, QUEUE_NONCE);
+	return 0;
+}
+
+static void
+get_cursor(struct queue_cursor *c, const uint8_t *p)
+{
+	c->ino = get_le64(p);
+	c->off = get_le64(p + 8);
+	c->crc = get_le32(p + 16);
+}
+
+static void
+put_cursor(uint8_t *p, const struct queue_cursor *c)
+{
+	put_le64(p, c->ino);
+	put_le64(p + 8, c->off);
+	put_le32(p + 16, c->crc);
+}
+
+static int
+replay_item(struct spool_queue *q, uint64_t pos, const uint8_t *p, size_t len)
+{
+	struct queue_entry e = { .pos = pos }, *old;
+	const uint8_t *t;
+	size_t tlen, nlen;
+	int rc;
+
+	if (len < ITEM_TAIL)
+		return -EUCLEAN;
+	t = p + len - ITEM_TAIL;
+	e.id = get_le64(t);
+	e.queued_ms = (int64_t)get_le64(t + 8);
+	e.len = get_le32(t + 36);
+	tlen = t[40];
+	nlen = t[41];
+	if (e.id == 0 || t[42] > ROLES || tlen >= SPOOL_BOX_MAX ||
+	    nlen >= SPOOL_NAME_MAX ||
+	    len != (size_t)e.len + tlen + nlen + ITEM_TAIL)
+		return -EUCLEAN;
+	if (t[42] < ROLES)
+		get_cursor(&q->tail[t[42]].cur, t + 16);
+	if (e.id >= q->next_id)
+		q->next_id = e.id + 1;
+	old = find_entry(q, e.id);
+	if (old != NULL) {	/* written again, to free its segment */
+		old->pos = pos;
+		return 0;
+	}
+	rc = join_names((const char *)p + e.len, tlen,
+	    (const char *)p + e.len + tlen, nlen, &e.names);
+	if (rc == 0)
+		rc = add_entry(q, &e);
+	if (rc < 0) {
+		free(e.names);
+		return rc;
+	}
+	q->live_len += e.len + ITEM_COST;
+	return 0;
+}
+
+static int
+replay_done(struct spool_queue *q, const uint8_t *p, size_t len)
+{
+	struct queue_entry *e;
+	uint64_t id;
+
+	if (len != 8)
+		return -EUCLEAN;
+	id = get_le64(p);
+	if (id >= q->next_id)
+		q->next_id = id + 1;
+	e = find_entry(q, id);
+	if (e != NULL) {
+		mark_done(q, e);
+		tidy(q);
+	}
+	return 0;
+}
+
+static int
+replay(void *arg, uint8_t type, uint64_t pos, uint64_t end, const void *body,
+    size_t len)
+{
+	struct spool_queue *q = arg;
+	const uint8_t *p = body;
+
+	(void)end;
+	switch (type) {
+	case REC_META:
+		return replay_meta(q, p, len);
+	case REC_ITEM:
+		return replay_item(q, pos, p, len);
+	case REC_DONE:
+		return replay_done(q, p, len);
+	case REC_CURSOR:
+		if (len != ROLES * CURSOR_LEN)
+			return -EUCLEAN;
+		for (int i = 0; i < ROLES; i++)
+			get_cursor(&q->tail[i].cur, p + i * CURSOR_LEN);
+		return 0;
+	default:
+		return -ENOTSUP;
+	}
+}
+
+/* --------------------------------------------------------------- segments */
+
+/* Room for one more in the table of segments: then seg_of() can't fail. */
+static int
+reserve_seg(struct spool_queue *q)
+{
+	struct queue_seg *seg;
+
+	if (q->nsegs < q->seg_cap)
+		return 0;
+	seg = realloc(q->seg, (q->seg_cap + 8) * sizeof(*seg));
+	if (seg == NULL)
+		return -ENOMEM;
+	q->seg = seg;
+	q->seg_cap += 8;
+	return 0;
+}
+
+/* The segment that holds pos, entered in the table if it isn't there. */
+static struct queue_seg *
+seg_of(struct spool_queue *q, uint64_t pos)
+{
+	uint64_t start = journal_floor(q->j, pos);
+	size_t i = q->nsegs;
+
+	while (i > 0 && q->seg[i - 1].start > start)
+		i--;
+	if (i > 0 && q->seg[i - 1].start == start)
+		return &q->seg[i - 1];
+	memmove(q->seg + i + 1, q->seg + i,
+	    (q->nsegs - i) * sizeof(*q->seg));
+	q->seg[i] = (struct queue_seg){ .start = start };
+	q->nsegs++;
+	return &q->seg[i];
+}
+
+static int
+count_segs(struct spool_queue *q)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < q->n; i++) {
+		if (q->e[i].done)
+			continue;
+		rc = reserve_seg(q);
+		if (rc == 0)
+			seg_of(q, q->e[i].pos)->live++;
+	}
+	return rc;
+}
+
+/* -------------------------------------------------------- open and close */
+
+static int
+put_checkpoint(struct spool_queue *q, uint64_t *pos)
+{
+	uint8_t meta[META_LEN], cursor[ROLES * CURSOR_LEN];
+
+	put_le32(meta, QUEUE_VERSION);
+	put_le64(meta + 4, q->next_id);
+	memcpy(meta + 12, q->nonce, QUEUE_NONCE);
+	for (int i = 0; i < ROLES; i++)
+		put_cursor(cursor + i * CURSOR_LEN, &q->tail[i].cur);
+	*pos = journal_append(q->j, REC_META,
+	    &(struct iovec){ meta, sizeof(meta) }, 1);
+	journal_append(q->j, REC_CURSOR,
+	    &(struct iovec){ cursor, sizeof(cursor) }, 1);
+	return *pos == 0 ? -ENOMEM : 0;
+}
+
+static int
+write_checkpoint(struct spool_queue *q)
+{
+	uint64_t pos;
+	int rc;
+
+	rc = put_checkpoint(q, &pos);
+	if (rc < 0) {
+		journal_abandon(q->j);
+		return rc;
+	}
+	rc = journal_commit(q->j);
+	if (rc == 0) {
+		q->check_pos = pos;
+		q->cursor_dirty = false;
+	}
+	return rc;
+}
+
+static int
+open_journal(struct spool_queue *q)
+{
+	int rc;
+
+	rc = spool_subdir(spool_dir(q->sp), "queue", true, &q->dir);
+	if (rc < 0)
+		return rc;
+	rc = journal_open(&q->j, q->dir, QUEUE_SEG_LEN, false, replay, q,
+	    NULL);
+	if (rc < 0)
+		return rc;
+	tidy(q);
+	if (q->nonce[0] == '\0') {
+		rnd_name(q->nonce, QUEUE_NONCE);
+		rc = write_checkpoint(q);
+		if (rc == 0)
+			rc = journal_sync(q->j);
+	}
+	return rc == 0 ? count_segs(q) : rc;
+}
+
+int
+spool_queue_open(struct spool_queue **out, struct spool *sp)
+{
+	struct spool_queue *q;
+	int rc;
+
+	q = calloc(1, sizeof(*q));
+	if (q == NULL)
+		return -ENOMEM;
+	q->sp = sp;
+	q->dir = -1;
+	q->next_id = 1;
+	q->mono_ms = clock_mono_ms;
+	buf_init(&q->owed);
+	buf_init(&q->in);
+	outbox_init(q);
+	rc = open_journal(q);
+	if (rc == 0)
+		rc = claims_open(q);
+	if (rc < 0) {
+		spool_queue_close(q);
+		return rc;
+	}
+	*out = q;
+	return 0;
+}
+
+void
+spool_queue_close(struct spool_queue *q)
+{
+	if (q == NULL)
+		return;
+	outbox_fini(q);
+	claims_fini(q);
+	journal_close(q->j);
+	if (q->dir != -1)
+		close(q->dir);
+	for (size_t i = 0; i < q->n; i++)
+		free(q->e[i].names);
+	free(q->e);
+	free(q->seg);
+	buf_fini(&q->owed);
+	buf_fini(&q->in);
+	free(q);
+}
+
+static int
+replay_nothing(void *arg, uint8_t type, uint64_t pos, uint64_t end,
+    const void *body, size_t len)
+{
+	(void)arg;
+	(void)type;
+	(void)pos;
+	(void)end;
+	(void)body;
+	(void)len;
+	return 0;
+}
+
+int
+spool_queue_repair(struct spool *sp)
+{
+	struct journal *j;
+	int dir, rc;
+
+	rc = spool_subdir(spool_dir(sp), "queue", true, &dir);
+	if (rc < 0)
+		return rc;
+	rc = journal_open(&j, dir, QUEUE_SEG_LEN, true, replay_nothing, NULL,
+	    NULL);
+	close(dir);
+	if (rc == 0)
+		journal_close(j);
+	return rc;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+const char *
+spool_queue_nonce(const struct spool_queue *q)
+{
+	return q->nonce;
+}
+
+size_t
+spool_queue_count(const struct spool_queue *q)
+{
+	return q->n - q->ndone;
+}
+
+const struct spool_item *
+spool_queue_next(const struct spool_queue *q, uint64_t after)
+{
+	struct spool_item *it = (struct spool_item *)&q->view;
+	size_t first, i;
+
+	if (after == UINT64_MAX)
+		return NULL;
+	first = i = lower_bound(q, after + 1);
+	while (i < q->n && q->e[i].done)
+		i += q->e[i].pos;
+	/* Who comes this way again need not step through the same ones. */
+	if (first < q->n && q->e[first].done)
+		q->e[first].pos = i - first;
+	if (i >= q->n)
+		return NULL;
+	it->id = q->e[i].id;
+	it->len = q->e[i].len;
+	it->queued_ms = q->e[i].queued_ms;
+	it->pos = q->e[i].pos;
+	strcpy(it->target, q->e[i].names != NULL ? q->e[i].names : "");
+	strcpy(it->name, q->e[i].names != NULL ?
+	    q->e[i].names + strlen(q->e[i].names) + 1 : "outbox");
+	return it;
+}
+
+/* Append the whole ITEM record at pos to out. */
+static int
+read_record(struct spool_queue *q, uint64_t pos, size_t len, struct buf *out)
+{
+	size_t was = out->len;
+	uint8_t type;
+	int rc;
+
+	rc = journal_read(q->j, pos, &type, out);
+	if (rc == 0 && (type != REC_ITEM || out->len - was < len + ITEM_TAIL)) {
+		out->len = was;
+		out->p[was] = '\0';
+		rc = -EUCLEAN;
+	}
+	return rc;
+}
+
+int
+spool_queue_read(struct spool_queue *q, const struct spool_item *it,
+    struct buf *out)
+{
+	/* By id: the record may have been written again elsewhere. */
+	struct queue_entry *e = find_entry(q, it->id);
+	size_t was = out->len;
+	int rc;
+
+	if (e == NULL)
+		return -ENOENT;
+	rc = read_record(q, e->pos, e->len, out);
+	if (rc == 0) {
+		out->len = was + e->len;
+		out->p[out->len] = '\0';
+	}
+	return rc;
+}
+
+bool
+spool_queue_synced(const struct spool_queue *q, uint64_t id)
+{
+	const struct queue_entry *e = find_entry(q, id);
+
+	return e != NULL && e->pos < journal_synced(q->j);
+}
+
+/* ------------------------------------------------------------------ batch */
+
+int
+queue_put_done(struct spool_queue *q, uint64_t id)
+{
+	uint8_t le[8];
+
+	put_le64(le, id);
+	return journal_append(q->j, REC_DONE, &(struct iovec){ le, 8 }, 1) ==
+	    0 ? -ENOMEM : 0;
+}
+
+/* What earlier batches could not write, but for claims. */
+static int
+put_debts(struct spool_queue *q)
+{
+	uint64_t pos, id;
+	int rc = 0;
+
+	for (size_t at = 0; rc == 0 && at < q->owed.len; at += sizeof(id)) {
+		memcpy(&id, q->owed.p + at, sizeof(id));
+		rc = queue_put_done(q, id);
+	}
+	if (rc == 0 && q->cursor_dirty) {
+		rc = put_checkpoint(q, &pos);
+		q->cursor_dirty = false;
+		q->cursor_put = true;
+	}
+	return rc;
+}
+
+static void
+debts_stay(struct spool_queue *q)
+{
+	journal_abandon(q->j);
+	q->cursor_dirty |= q->cursor_put;
+	q->cursor_put = false;
+}
+
+static void
+debts_paid(struct spool_queue *q)
+{
+	buf_clear(&q->owed);
+	q->cursor_put = false;
+}
+
+int
+queue_begin(struct spool_queue *q)
+{
+	int rc;
+
+	/* First who is who among the files: half a batch may be all we get. */
+	rc = put_debts(q);
+	if (rc == 0)
+		rc = claims_put(q);
+	if (rc < 0)
+		queue_abandon(q);
+	return rc;
+}
+
+int
+queue_put(struct spool_queue *q, uint64_t id, const char *target,
+    const char *name, const void *body, size_t len, enum queue_role role)
+{
+	size_t tlen = strlen(target), nlen = strlen(name);
+	uint8_t t[ITEM_TAIL] = { 0 };
+	struct queue_entry e = {
+		.id = id != 0 ? id : q->next_id,
+		.len = (uint32_t)len,
+		.queued_ms = clock_wall_ms()
+	};
+	int rc;
+
+	if (tlen >= SPOOL_BOX_MAX || nlen >= SPOOL_NAME_MAX || nlen == 0)
+		return -EINVAL;
+	if (len > SPOOL_MSG_MAX)
+		return -EMSGSIZE;
+	put_le64(t, e.id);
+	put_le64(t + 8, (uint64_t)e.queued_ms);
+	if (role < ROLES)
+		put_cursor(t + 16, &q->tail[role].cur);
+	put_le32(t + 36, e.len);
+	t[40] = (uint8_t)tlen;
+	t[41] = (uint8_t)nlen;
+	t[42] = (uint8_t)role;
+	e.pos = journal_append(q->j, REC_ITEM, (struct iovec[]){
+	    { (void *)body, len }, { (void *)target, tlen },
+	    { (void *)name, nlen }, { t, sizeof(t) } }, 4);
+	if (e.pos == 0)
+		return -ENOMEM;
+	rc = join_names(target, tlen, name, nlen, &e.names);
+	if (rc == 0)
+		rc = add_entry(q, &e);
+	if (rc < 0) {
+		free(e.names);
+		return rc;
+	}
+	q->nfresh++;
+	if (e.id >= q->next_id)
+		q->next_id = e.id + 1;
+	return 0;
+}
+
+void
+queue_abandon(struct spool_queue *q)
+{
+	debts_stay(q);
+	for (; q->nfresh > 0; q->nfresh--) {
+		struct queue_entry *e = &q->e[--q->n];
+
+		free(e->names);
+		/* A claim keeps its id: it is in the file's name. */
+		if (e->id == q->next_id - 1 && (q->nclaims == 0 ||
+		    q->claim[q->nclaims - 1].id < e->id))
+			q->next_id--;
+	}
+}
+
+int
+queue_commit(struct spool_queue *q)
+{
+	uint64_t pos;
+	int rc = 0;
+
+	if (q->cursor_dirty) {
+		rc = put_checkpoint(q, &pos);
+		q->cursor_dirty = false;
+		q->cursor_put = true;
+	}
+	/* A batch is in one segment. Once it is written nothing may fail. */
+	if (rc == 0)
+		rc = reserve_seg(q);
+	if (rc == 0)
+		rc = journal_commit(q->j);
+	if (rc < 0) {
+		queue_abandon(q);
+		return rc == -ENOSPC || rc == -EDQUOT ? -EAGAIN : rc;
+	}
+	debts_paid(q);
+	for (; q->nfresh > 0; q->nfresh--) {
+		struct queue_entry *e = &q->e[q->n - q->nfresh];
+
+		q->live_len += e->len + ITEM_COST;
+		seg_of(q, e->pos)->live++;
+	}
+	claims_committed(q);
+	return 0;
+}
+
+int
+spool_queue_add(struct spool_queue *q, const char *target, const char *name,
+    const void *body, size_t len)
+{
+	int rc;
+
+	rc = queue_begin(q);
+	if (rc < 0)
+		return rc;
+	rc = queue_put(q, 0, target, name, body, len, ROLES);
+	if (rc < 0) {
+		queue_abandon(q);
+		return rc;
+	}
+	return queue_commit(q);
+}
+
+/* ----------------------------------------------------------- done, shrink */
+
+/* Write the items of the oldest segment again, at the end. */
+static int
+move_oldest(struct spool_queue *q)
+{
+	uint64_t below = q->nsegs > 1 ? q->seg[1].start : 0;
+	struct buf rec = BUF_INIT, moved = BUF_INIT;
+	uint64_t pos;
+	int rc;
+
+	rc = reserve_seg(q);
+	for (size_t i = 0; rc == 0 && i < q->n; i++) {
+		if (q->e[i].done || q->e[i].pos >= below)
+			continue;
+		buf_clear(&rec);
+		rc = read_record(q, q->e[i].pos, q->e[i].len, &rec);
+		if (rc < 0)
+			break;
+		rec.p[rec.len - ITEM_TAIL + 42] = ROLES;
+		pos = journal_append(q->j, REC_ITEM,
+		    &(struct iovec){ rec.p, rec.len }, 1);
+		buf_add(&moved, &i, sizeof(i));
+		buf_add(&moved, &pos, sizeof(pos));
+	}
+	if (rc == 0)
+		rc = buf_err(&moved);
+	if (rc == 0)
+		rc = journal_commit(q->j);
+	else
+		journal_abandon(q->j);
+	for (size_t at = 0; rc == 0 && at < moved.len;
+	    at += sizeof(size_t) + sizeof(pos)) {
+		size_t i;
+
+		memcpy(&i, moved.p + at, sizeof(i));
+		memcpy(&pos, moved.p + at + sizeof(i), sizeof(pos));
+		seg_of(q, q->e[i].pos)->live--;
+		q->e[i].pos = pos;
+		seg_of(q, pos)->live++;
+	}
+	/* No checkpoint before this vouches for the new places. */
+	q->check_pos = 0;
+	buf_fini(&rec);
+	buf_fini(&moved);
+	return rc;
+}
+
+/* Where the oldest segment that must stay begins. */
+static uint64_t
+oldest_needed(struct spool_queue *q)
+{
+	for (size_t i = 0; i < q->nsegs; i++)
+		if (q->seg[i].live > 0)
+			return q->seg[i].start;
+	return journal_floor(q->j, journal_end(q->j));
+}
+
+static int
+drop_segs(struct spool_queue *q, uint64_t low)
+{
+	size_t n = 0;
+
+	while (n < q->nsegs && q->seg[n].start < low)
+		n++;
+	q->nsegs -= n;
+	memmove(q->seg, q->seg + n, q->nsegs * sizeof(*q->seg));
+	return journal_retire(q->j, low);
+}
+
+static int
+shrink(struct spool_queue *q)
+{
+	uint64_t end = journal_end(q->j), low;
+	int rc = 0;
+
+	if (q->n == q->ndone && end - journal_floor(q->j, end) > EMPTY_LEN)
+		rc = journal_rotate(q->j);
+	else if (q->nsegs > 1 && q->seg[0].live > 0 &&
+	    end - journal_start(q->j) > HELD_SEGS * QUEUE_SEG_LEN &&
+	    end - journal_start(q->j) > 4 * q->live_len)
+		rc = move_oldest(q);
+	if (rc < 0)
+		return rc;
+	low = oldest_needed(q);
+	if (low <= journal_start(q->j))
+		return 0;
+	if (q->check_pos < low)
+		rc = write_checkpoint(q);
+	/* Else, or until it is synced: see spool_queue_sync_end(). */
+	if (rc == 0 && q->check_pos >= low &&
+	    q->check_pos < journal_synced(q->j))
+		rc = drop_segs(q, low);
+	return rc;
+}
+
+int
+spool_queue_done(struct spool_queue *q, uint64_t id)
+{
+	struct queue_entry *e = find_entry(q, id);
+	int rc;
+
+	if (e == NULL)
+		return 0;
+	rc = put_debts(q);
+	if (rc == 0)
+		rc = queue_put_done(q, id);
+	if (rc == 0)
+		rc = journal_commit(q->j);
+	if (rc == 0)
+		debts_paid(q);
+	else
+		debts_stay(q);
+	if (queue_passing(rc)) {
+		/*
+		 * It is done all the same. Should we die before the record
+		 * can be written, it is sent again under its id, which the
+		 * relay knows.
+		 */
+		buf_add(&q->owed, &id, sizeof(id));
+		rc = buf_err(&q->owed);
+	}
+	if (rc < 0)
+		return rc;
+	seg_of(q, e->pos)->live--;
+	mark_done(q, e);
+	tidy(q);
+	rc = shrink(q);
+	return queue_passing(rc) ? 0 : rc;
+}
+
+/* ------------------------------------------------------------------- sync */
+
+int
+spool_queue_sync_begin(struct spool_queue *q, int *fd)
+{
+	return journal_sync_begin(q->j, fd);
+}
+
+int
+spool_queue_sync_end(struct spool_queue *q, int result)
+{
+	int rc;
+
+	rc = journal_sync_end(q->j, result);
+	if (rc == 0)
+		rc = claims_settle(q);
+	if (rc == 0 || queue_passing(rc))
+		rc = shrink(q);
+	return queue_passing(rc) ? 0 : rc;
+}
