@@ -39,7 +39,7 @@
 #define VIEW_US		(100 * LWS_US_PER_MS)
 #define FDS_MAX		262144
 #define WRITE_MAX	(1 << 20)	/* what one write may take */
-#define RX_MAX		2048		/* per connection; longer comes in parts */
+#define RX_MAX		65536
 
 struct loop_ctx {
 	struct relay	*relay;
