@@ -286,7 +286,7 @@ listen_watch(struct lws *wsi, enum lws_callback_reasons why, void *user,
 	(void)in;
 	(void)len;
 	if (why == LWS_CALLBACK_RAW_RX_FILE)
-		(void)relay_of(wsi);
+		operator_read(relay_of(wsi));
 	return 0;
 }
 
@@ -296,6 +296,8 @@ listen_tick(struct relay *r, int64_t now_ms)
 	peer_tick(r, now_ms);
 	verify_tick(r, now_ms);
 	access_tick(r);
+	if (++r->ticks % RESCAN_S == 0)
+		operator_rescan(r);
 	store_tick(r->store);
 	if (r->stopping && r->npeers == 0)
 		loop_stop(r);

@@ -16,6 +16,7 @@ librelay_la_SOURCES = \
 	%D%/on_presence.c \
 	%D%/on_session.c \
 	%D%/on_verify.c \
+	%D%/operator.c \
 	%D%/peer.c \
 	%D%/rate.c \
 	%D%/rec.c %D%/rec.h \

@@ -128,7 +128,7 @@ signals_open(struct loop_ctx *l)
 static int
 watch_open(struct loop_ctx *l)
 {
-	int fd = -1;
+	int fd = operator_fd(l->relay);
 
 	if (fd == -1)
 		return 0;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -126,13 +127,29 @@ say_item(struct operator *op, const struct spool_item *item)
 	return rc;
 }
 
+/* The operator speaks rarely: the loop can wait for the disk. */
+static int
+sync_queue(struct operator *op)
+{
+	int fd, rc = spool_queue_sync_begin(op->queue, &fd);
+
+	if (rc != 1)
+		return rc;
+	return spool_queue_sync_end(op->queue,
+	    fdatasync(fd) == -1 ? -errno : 0);
+}
+
 static void
 say_all(struct operator *op)
 {
 	const struct spool_item *item;
 	uint64_t id;
-	int rc;
+	int rc = sync_queue(op);
 
+	if (rc < 0) {
+		op->relay->fatal = rc;	/* nothing is safe any more */
+		return;
+	}
 	while ((item = spool_queue_next(op->queue, 0)) != NULL) {
 		id = item->id;
 		rc = say_item(op, item);

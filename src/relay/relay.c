@@ -72,6 +72,7 @@ free_all(struct relay *r)
 	size_t at;
 
 	view_close_all(r);
+	operator_close(r);
 	verify_free_all(r);
 	access_close(r);
 	dedupe_fini(&r->said);
@@ -180,6 +181,11 @@ relay_run(const struct relay_conf *conf, char **why)
 		rc = open_spool(r, why);
 	if (rc == 0)
 		rc = restore(r, why);
+	if (rc == 0) {
+		rc = operator_open(r);
+		if (rc < 0)
+			fail(why, rc, "The relay's spool can't be watched");
+	}
 	if (rc == 0) {
 		rc = access_open(r);
 		if (rc < 0)
