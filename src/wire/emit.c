@@ -6,6 +6,7 @@
 
 #include "wire/msg.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "wire/scan.h"
@@ -81,7 +82,10 @@ wire_json_num(struct buf *b, double d)
 {
 	char text[NUM_TEXT_MAX];
 
-	buf_add(b, text, num_print(text, d));
+	if (isfinite(d))
+		buf_add(b, text, num_print(text, d));
+	else
+		buf_adds(b, "null");
 }
 
 void

@@ -22,7 +22,7 @@
 #define WIRE_SIG_MAX	128	/* base64 signature: 88 */
 #define WIRE_TASK_MAX	4096	/* task, terms, reason, proof; UTF-16 units */
 #define WIRE_STATUS_MAX	100	/* status_text; UTF-16 units */
-#define WIRE_WORD_MAX	64	/* currency, status, payment code's kin; bytes */
+#define WIRE_WORD_MAX	64	/* currency, status, presence; bytes */
 
 #define WIRE_SUBPROTOCOL "agentchat.ndjson"
 

@@ -123,6 +123,7 @@ struct wire_msg {
 	enum wire_type	 type;
 	struct wire_value f[WIRE_FIELD_COUNT];
 	const char	*why;	/* after a refusal: one sentence; until reset */
+	bool		 json;	/* the text was one good object, message or not */
 	void		*doc;	/* parse.c's own */
 };
 
@@ -256,7 +257,7 @@ void	wire_json_key(struct buf *, const char *key) AC_NONNULL(1, 2);
 void	wire_json_sep(struct buf *) AC_NONNULL(1);
 void	wire_json_str(struct buf *, const char *, size_t len) AC_NONNULL(1, 2);
 void	wire_json_int(struct buf *, int64_t) AC_NONNULL(1);
-/* As JavaScript prints a finite number: 1, 0.5, 1e+21, -0 as 0. */
+/* As JSON.stringify prints a number: 1, 0.5, 1e+21, -0 as 0, infinity null. */
 void	wire_json_num(struct buf *, double) AC_NONNULL(1);
 
 /* --------------------------------------------------------------- check.c */

@@ -63,6 +63,7 @@ wire_msg_reset(struct wire_msg *m)
 
 	m->type = WIRE_NONE;
 	m->why = NULL;
+	m->json = false;
 	if (doc == NULL)
 		return;
 	clear_fields(m);
@@ -163,6 +164,7 @@ read_members(struct wire_msg *m, const char *text, size_t len,
 	m->why = doc->scan.why;
 	if (rc < 0)
 		return rc;
+	m->json = true;
 	memset(doc->at, 0, sizeof(doc->at));
 	for (size_t i = 0; i < doc->scan.count; i++) {
 		const struct scan_str *key = &doc->scan.member[i].key;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,8 +104,15 @@ check_numbers(void)
 static void
 numbers_are_printed_and_read_as_javascript_does(void **state)
 {
+	struct buf b = BUF_INIT;
+
 	(void)state;
 	check_numbers();
+	wire_json_num(&b, HUGE_VAL);
+	wire_json_num(&b, -HUGE_VAL);
+	wire_json_num(&b, strtod("nan", NULL));
+	assert_buf(&b, "nullnullnull");
+	buf_fini(&b);
 }
 
 /*
@@ -423,7 +431,13 @@ names_are_letters_digits_and_two_signs(void **state)
 	char buf[64];
 
 	(void)state;
-	assert_true(wire_agent_name_ok("aZ09_-", 6));
+	for (int c = 0; c < 256; c++) {
+		char name[1] = { (char)c };
+		bool ok = c < 128 && c != 0 && strchr("ABCDEFGHIJKLMNOPQRSTUVW"
+		    "XYZabcdefghijklmnopqrstuvwxyz0123456789_-", c) != NULL;
+
+		assert_int_equal(wire_agent_name_ok(name, 1), ok);
+	}
 	assert_true(wire_agent_name_ok("12345678901234567890123456789012", 32));
 	assert_false(wire_agent_name_ok("a\0b", 3));
 	for (size_t i = 0; i < AC_COUNTOF(bad); i++) {

@@ -402,13 +402,16 @@ a_refusal_keeps_a_usable_id(void **state)
 
 	refuses(m, "{\"type\":\"MSG\",\"to\":5,\"id\":\"a1\",\"content\":1}");
 	assert_string_equal(wire_str(m, WF_ID), "a1");
+	assert_true(m->json);
 	refuses(m, "{\"type\":\"NOPE\",\"id\":\"a2\"}");
+	assert_true(m->json);
 	assert_string_equal(wire_str(m, WF_ID), "a2");
 	refuses(m, "{\"id\":\"a3\"}");
 	assert_string_equal(wire_str(m, WF_ID), "a3");
 	refuses(m, "{\"type\":5,\"id\":7}");
 	assert_false(wire_has(m, WF_ID));
 	refuses(m, "{\"id\":\"a4\"} x");
+	assert_false(m->json);
 	assert_false(wire_has(m, WF_ID));
 	buf_addf(&b, "{\"type\":\"PING\",\"id\":%s}", s);
 	assert_int_equal(parse(m, b.p, b.len, WIRE_FROM_CLIENT),
@@ -522,8 +525,13 @@ strings_are_decoded_and_checked(void **state)
 	content_is(m, "\\\"\\\\\\/\\b\\f\\n\\r\\t", "\"\\/\b\f\n\r\t");
 	content_is(m, "\\u0041\\u00e9\\u20AC\\uD83D\\uDE00", "A\xc3\xa9"
 	    "\xe2\x82\xac\xf0\x9f\x98\x80");
+	content_is(m, "\\u0999\\uAFaf\\uFffF", "\xe0\xa6\x99\xea\xbe\xaf"
+	    "\xef\xbf\xbf");
 	content_is(m, "\\uffff\\ud800\\udc00\\udbff\\udfff",
 	    "\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf");
+	content_is(m, "\\u0001\\u007f\\u0080\\u0400\\u07ff\\u0800\\ud7ff"
+	    "\\ue000", "\x01\x7f\xc2\x80\xd0\x80\xdf\xbf\xe0\xa0\x80"
+	    "\xed\x9f\xbf\xee\x80\x80");
 	content_is(m, "a\\nb\xc3\xa9" "c\\u0001 long plain tail \x7f",
 	    "a\nb\xc3\xa9" "c\x01 long plain tail \x7f");
 	/* Every place of the escape in a run of eight plain bytes. */
@@ -541,7 +549,10 @@ strings_are_decoded_and_checked(void **state)
 		"\\'", "\\0", "\\", "\n", "\t", "\x01", "\x1f",
 		/* surrogates: alone, swapped, as UTF-8 */
 		"\\ud800", "\\udc00", "\\ud800x", "\\ud800\\n",
-		"\\ud800\\ud800", "\\udc00\\ud800", "\\ud800\\u0041",
+		"\\ud800\\ud800", "\\udc00\\ud800", "\\udc00\\udc00",
+		"\\ud800\\ue000", "\\ud800\\udbff", "\\udfff\\udfff",
+		"\\udbffu", "\\ud800\\udc0", "\\ud83dnude00",
+		 "\\ud800\\u0041",
 		"\xed\xa0\x80", "\xed\xbf\xbf", "\xed\xa0\xbd\xed\xb8\x80",
 		/* UTF-8: stray, cut, overlong, too large */
 		"\x80", "\xbf", "\xc3", "\xc3(", "\xe2\x82", "\xe2\x82(",
@@ -756,15 +767,18 @@ size_is_bounded_by_side(void **state)
 			    WIRE_FROM_RELAY), 0);
 		}
 	}
-	/* Many short lists. */
-	buf_clear(&b);
-	buf_adds(&b, "{\"type\":\"PING\",\"x\":[[");
-	add_items(&b, "%d", WIRE_ITEMS_MAX);
-	buf_adds(&b, "],[");
-	add_items(&b, "%d", WIRE_ITEMS_MAX);
-	buf_adds(&b, "]]}");
-	assert_int_equal(parse(m, b.p, b.len, WIRE_FROM_CLIENT),
-	    AC_E_INVALID_MSG);
+	/* Two lists; the object, its type and the lists count, too. */
+	for (int more = 0; more < 2; more++) {
+		buf_clear(&b);
+		buf_adds(&b, "{\"type\":\"PING\",\"x\":[[");
+		add_items(&b, "%d", WIRE_ITEMS_MAX);
+		buf_adds(&b, "],[");
+		add_items(&b, "%d", WIRE_VALUES_MAX - WIRE_ITEMS_MAX - 5 +
+		    more);
+		buf_adds(&b, "]]}");
+		assert_int_equal(parse(m, b.p, b.len, WIRE_FROM_CLIENT),
+		    more ? AC_E_INVALID_MSG : 0);
+	}
 	/* 60,000 keys: from a client refused at once, from a relay a roster. */
 	buf_clear(&b);
 	buf_adds(&b, "{\"type\":\"JOINED\",\"channel\":\"#a\",\"agents\":[");
