@@ -8,6 +8,7 @@
 #ifndef AC_IDENT_IDENT_H
 #define AC_IDENT_IDENT_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,23 +22,51 @@
 #define IDENT_SIG_MAX	92	/* base64 signature and a NUL */
 #define IDENT_B64_MAX	48	/* base64 public key and a NUL */
 
+#define IDENT_REASON_MAX 256	/* why a key was revoked, bytes and a NUL */
+
+/* Linux has a word for each; elsewhere their nearest. */
+#ifndef ENOKEY
+#define ENOKEY		ENEEDAUTH
+#endif
+#ifndef EKEYREJECTED
+#define EKEYREJECTED	EAUTH
+#endif
+#ifndef EKEYREVOKED
+#define EKEYREVOKED	ESTALE
+#endif
+
 struct ident;			/* a key pair with its name */
 
 /* Once per process, before anything else here; may be called again. */
 int	ident_init(void) AC_MUST_CHECK;
 
+/* ---- key pairs and their files (key.c, file.c, lock.c) */
+
 /*
  * generate	a new pair; name is checked by the caller
  * load		from an identity file at dir (AT_FDCWD for a plain path): the
  *		seed's {name,pubkey,privkey,created} with PEM or base64, or the
- *		later {publicKey,privateKey,agentId,...}. -EACCES: readable by
- *		group or world; -EINVAL: not an identity, or its halves differ;
- *		-ENOENT; -ENOKEY: needs a passphrase
- * save		0600, durable, by rename; -EEXIST unless replace
+ *		later {publicKey,privateKey,agentId,...}. -EACCES: accessible to
+ *		group or world, or not ours; -ELOOP: a symbolic link; -EINVAL:
+ *		not an identity, or its halves differ; -ENOENT; -ENOKEY: needs a
+ *		passphrase; -EKEYREVOKED
+ * load_pass	the same for one that is locked (pass may be NULL: not known).
+ *		-EKEYREJECTED: not the passphrase. It takes a while, by design
+ * save		0600, durable, by rename; its directory is made (0700) if only
+ *		that is missing; -EEXIST unless replace, whoever was quicker
  */
+enum ident_flags {
+	IDENT_PUBLIC = 1,	/* do without the private half: then signing
+				   is -ENOKEY, and a file without it may be
+				   anybody's */
+	IDENT_REVOKED = 2	/* also if it is revoked */
+};
 int	ident_generate(struct ident **, const char *name)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 int	ident_load(struct ident **, int dir, const char *path)
+	    AC_NONNULL(1, 3) AC_MUST_CHECK;
+int	ident_load_pass(struct ident **, int dir, const char *path,
+	    unsigned flags, const char *pass, size_t pass_len)
 	    AC_NONNULL(1, 3) AC_MUST_CHECK;
 int	ident_save(const struct ident *, int dir, const char *path,
 	    bool replace) AC_NONNULL(1, 3) AC_MUST_CHECK;
@@ -46,6 +75,48 @@ void	ident_free(struct ident *);		/* wipes; NULL accepted */
 const char *ident_name(const struct ident *) AC_NONNULL(1);
 const char *ident_created(const struct ident *) AC_NONNULL(1);	/* ISO time */
 const unsigned char *ident_pub(const struct ident *) AC_NONNULL(1);
+
+/*
+ * Save the private half under a passphrase from now on: Argon2id, then
+ * XSalsa20-Poly1305. One that was loaded with a passphrase keeps it.
+ * -EINVAL: empty; -ENOMEM (it needs 64 MiB).
+ */
+int	ident_lock(struct ident *, const char *pass, size_t len)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+bool	ident_locked(const struct ident *) AC_NONNULL(1);
+
+/* ---- the history of an identity (chain.c) */
+
+/*
+ * A key is replaced by rotation: the old key and the new one both sign that
+ * the one follows the other, and the link stays in the file. So who trusted
+ * the first key can follow to the last. A revocation ends the chain.
+ *
+ * rotate	a fresh pair with old's name and chain, and one link more; not
+ *		locked. -ENOKEY, -EKEYREVOKED; -E2BIG: IDENT_LINKS_MAX;
+ *		AC_E_VERIFICATION_FAILED: old's chain does not hold
+ * revoke	-EINVAL: reason is no UTF-8 or too long; else as above
+ * verify	0, or AC_E_VERIFICATION_FAILED and in *at the first link (from 0)
+ *		that is wrong; the number of links: the revocation
+ * link		the key that was replaced by link i, and when; borrowed
+ * revoked	when (0: it isn't), and in *reason why; borrowed
+ * card		append the public part as one JSON object: name, agent_id,
+ *		pubkey, created, chain, revoked. load_pass(IDENT_PUBLIC |
+ *		IDENT_REVOKED) reads it back
+ */
+#define IDENT_LINKS_MAX	128
+int	ident_rotate(struct ident **, const struct ident *old)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+int	ident_revoke(struct ident *, const char *reason)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+int	ident_chain_verify(const struct ident *, size_t *at)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+size_t	ident_chain_len(const struct ident *) AC_NONNULL(1);
+const unsigned char *ident_chain_link(const struct ident *, size_t i,
+	    int64_t *ts_ms) AC_NONNULL(1, 3);
+int64_t	ident_revoked(const struct ident *, const char **reason)
+	    AC_NONNULL(1, 2);
+void	ident_card(const struct ident *, struct buf *out) AC_NONNULL(1, 2);
 
 /* ---- public keys as text (pem.c) */
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "ident/ident.h"
 #include "wire/limits.h"
+#include "wire/msg.h"
 
 #define SEED_LEN	32	/* what an Ed25519 private key is made from */
 #define SECRET_LEN	64	/* seed and public key, as libsodium signs with */
@@ -20,11 +21,36 @@
 #define KEY_B64_LEN	44
 #define PRIV_PEM_MAX	128	/* PKCS8 PEM is 119 bytes and a NUL */
 
+/* What takes part in a passphrase: the seed in a box, and how to get its key. */
+struct lock {
+	bool		 on;
+	uint64_t	 ops, mem;	/* cost of the key derivation */
+	unsigned char	 salt[16];
+	unsigned char	 box[72];	/* nonce, authenticator and seed */
+};
+
+struct link {
+	unsigned char	 prev[IDENT_KEY_LEN], next[IDENT_KEY_LEN];
+	int64_t		 ts_ms;
+	char		 sig[IDENT_SIG_MAX];		/* by prev */
+	char		 next_sig[IDENT_SIG_MAX];	/* by next */
+};
+
+struct revocation {
+	int64_t		 ts_ms;		/* 0: not revoked */
+	char		 reason[IDENT_REASON_MAX];
+	char		 sig[IDENT_SIG_MAX];
+};
+
 struct ident {
 	char		 name[WIRE_NAME_MAX + 1];
 	char		 created[CLOCK_ISO_MAX];
 	unsigned char	 pub[IDENT_KEY_LEN];
 	unsigned char	*secret;	/* SECRET_LEN, guarded; NULL: not at hand */
+	struct lock	 lock;
+	struct link	*chain;		/* chain_len of them */
+	size_t		 chain_len;
+	struct revocation revoked;
 };
 
 /* ----------------------------------------------------------------- key.c */
@@ -57,5 +83,23 @@ int	pem_public_read(unsigned char key[IDENT_KEY_LEN], const char *text,
 	    size_t len) AC_NONNULL(1, 2) AC_MUST_CHECK;
 int	pem_private_read(unsigned char seed[SEED_LEN], const char *text,
 	    size_t len) AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/* ---------------------------------------------------------------- lock.c */
+
+/* Make the pair from the box. -EKEYREJECTED, -EINVAL: not what pub says. */
+int	lock_open(struct ident *, const char *pass, size_t len)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+/* "kdf":...,"privkey_box":... of the file, and back. */
+void	lock_print(const struct lock *, struct buf *) AC_NONNULL(1, 2);
+int	lock_read(struct lock *, const struct wire_msg *) AC_NONNULL(1, 2)
+	    AC_MUST_CHECK;
+
+/* --------------------------------------------------------------- chain.c */
+
+/* Members "chain" and "revoked", with a comma before each; or nothing. */
+void	chain_print(const struct ident *, struct buf *) AC_NONNULL(1, 2);
+/* Their shape is checked here, not what they say. -EINVAL, -ENOMEM. */
+int	chain_read(struct ident *, struct wire_msg *) AC_NONNULL(1, 2)
+	    AC_MUST_CHECK;
 
 #endif

@@ -84,6 +84,7 @@ ident_free(struct ident *id)
 	if (id == NULL)
 		return;
 	sodium_free(id->secret);	/* wipes; takes NULL */
+	free(id->chain);
 	free(id);
 }
 

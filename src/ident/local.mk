@@ -1,9 +1,12 @@
 noinst_LTLIBRARIES += libident.la
 libident_la_SOURCES = \
 	%D%/auth.c \
+	%D%/chain.c \
+	%D%/file.c \
 	%D%/ident.h \
 	%D%/internal.h \
 	%D%/key.c \
+	%D%/lock.c \
 	%D%/pem.c \
 	%D%/sign.c
-libident_la_LIBADD = libbase.la $(SODIUM_LIBS)
+libident_la_LIBADD = libwire.la libbase.la $(SODIUM_LIBS)

@@ -7,3 +7,13 @@ tests_unit_test_ident_SOURCES = %D%/test_ident.c %D%/ident_vectors.h \
 	%D%/unit.h
 tests_unit_test_ident_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_ident_LDADD = libident.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+
+check_PROGRAMS += %D%/test_ident_file
+TESTS += %D%/test_ident_file
+tests_unit_test_ident_file_SOURCES = %D%/test_ident_file.c \
+	%D%/ident_vectors.h $(SOURCES_FAULT)
+tests_unit_test_ident_file_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ident_file_LDFLAGS = $(LDFLAGS_FAULT) \
+	-Wl,--wrap=free,--wrap=realloc
+tests_unit_test_ident_file_LDADD = libident.la $(CMOCKA_LIBS) \
+	$(SODIUM_LIBS) $(CJSON_LIBS)
