@@ -1,0 +1,21 @@
+noinst_LTLIBRARIES += libdaemon.la
+libdaemon_la_SOURCES = \
+	%D%/bridge.c \
+	%D%/cursor.c %D%/cursor.h \
+	%D%/daemon.h \
+	%D%/digest.c %D%/digest.h \
+	%D%/instance.c \
+	%D%/item.c %D%/item.h \
+	%D%/sender.c \
+	%D%/pace.c %D%/pace.h \
+	%D%/publish.c \
+	%D%/outcome.c %D%/outcome.h \
+	%D%/receive.c \
+	%D%/recover.c \
+	%D%/room.c \
+	%D%/roster.c %D%/roster.h \
+	%D%/seen.c %D%/seen.h \
+	%D%/start.c \
+	%D%/state.h \
+	%D%/views.c \
+	%D%/worker.c %D%/worker.h

@@ -67,6 +67,14 @@ int	client_new(struct client **, struct loop *, const struct client_conf *,
 void	client_free(struct client *);		/* NULL accepted */
 /* Flush what is queued, then close 1000; down is called with rc 0. */
 void	client_close(struct client *) AC_NONNULL(1);
+/*
+ * End this connection because of what came over it (why: a sentence, copied);
+ * down is called with rc, and the next try follows as after any other end.
+ */
+void	client_reset(struct client *, int rc, const char *why)
+	    AC_NONNULL(1, 3);
+/* Leave in the kernel what the relay sends, for a while. */
+void	client_pause(struct client *, bool pause) AC_NONNULL(1);
 
 bool	client_is_ready(const struct client *) AC_NONNULL(1);
 const struct client_info *client_info(const struct client *) AC_NONNULL(1);
@@ -82,12 +90,18 @@ int	client_send(struct client *, const char *json, size_t len)
 size_t	client_queued(const struct client *) AC_NONNULL(1);
 
 /*
- * Append a MSG to out, signed if ident is given. id may be NULL; extra
- * members as JSON text ("\"in_reply_to\":\"x\"") or NULL.
+ * Append a MSG to out, signed if ident is given. id and in_reply_to may be
+ * NULL.
  */
 int	client_make_msg(struct buf *out, const struct ident *, const char *to,
 	    const char *content, size_t len, const char *id,
 	    const char *in_reply_to) AC_NONNULL(1, 3, 4) AC_MUST_CHECK;
+
+/* The same with the sender's time given: what is sent again must be equal. */
+int	client_make_msg_at(struct buf *out, const struct ident *,
+	    const char *to, const char *content, size_t len, const char *id,
+	    const char *in_reply_to, int64_t ts_ms)
+	    AC_NONNULL(1, 3, 4) AC_MUST_CHECK;
 
 /* ---------------------------------------------------------------- call.c */
 

@@ -54,6 +54,7 @@ struct conn {
 	bool			 ndjson; /* the relay takes several per frame */
 	bool			 ping;	/* a PING is to be sent */
 	bool			 closing;
+	bool			 paused;
 };
 
 /* -------------------------------------------------------------- reasons */
@@ -172,7 +173,7 @@ ended(struct conn *c)
 	snprintf(why, sizeof(why), "%s", c->why.len > 0 ? c->why.p :
 	    "The relay closed the connection.");
 	c->wsi = NULL;
-	c->open = c->closing = c->ping = c->ndjson = false;
+	c->open = c->closing = c->ping = c->ndjson = c->paused = false;
 	loop_timer_off(c->timer);
 	buf_clear(&c->why);
 	buf_clear(&c->rx);
@@ -255,6 +256,8 @@ check_alive(struct conn *c)
 {
 	int64_t silent_ms = clock_mono_ms() - c->heard_ms;
 
+	if (c->paused)
+		silent_ms = 0;
 	if (silent_ms >= DEAD_AFTER_MS) {
 		conn_close(c, false, -ETIMEDOUT,
 		    "The relay does not answer any more.");
@@ -317,6 +320,16 @@ size_t
 conn_queued(const struct conn *c)
 {
 	return c->tx.len - c->tx_at;
+}
+
+void
+conn_pause(struct conn *c, bool pause)
+{
+	if (!c->open || c->wsi == NULL || c->paused == pause)
+		return;
+	c->paused = pause;
+	c->heard_ms = clock_mono_ms();
+	lws_rx_flow_control(c->wsi, !pause);
 }
 
 /* How much of the queue goes into the next frame: whole objects. */

@@ -33,7 +33,7 @@ extern const struct lws_protocols conn_protocol;
 /*
  * up	the WebSocket is open
  * line	one object: a frame, or a line of one from a relay that speaks ndjson.
- *	Borrowed; a non-zero result closes with that as reason code
+ *	Borrowed
  * down	it ended, or could not be made. The conn may be freed here, and only
  *	here and outside of callbacks.
  */
@@ -68,6 +68,8 @@ void	conn_connect(struct conn *, int64_t delay_ms) AC_NONNULL(1);
 /* One object; copied. -ENOTCONN, -ENOBUFS, -ENOMEM, -EMSGSIZE. */
 int	conn_send(struct conn *, const char *, size_t)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+/* Stop or go on reading. The other's silence doesn't count meanwhile. */
+void	conn_pause(struct conn *, bool pause) AC_NONNULL(1);
 size_t	conn_queued(const struct conn *) AC_NONNULL(1);
 
 /*

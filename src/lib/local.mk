@@ -7,4 +7,4 @@ liblib_la_SOURCES = \
 	%D%/loop.c %D%/loop.h \
 	%D%/session.c \
 	%D%/url.c
-liblib_la_LIBADD = $(LWS_LIBS)
+liblib_la_LIBADD = $(LWS_LIBS) $(SSL_LIBS)

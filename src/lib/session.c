@@ -183,7 +183,8 @@ note_welcome(struct client *c)
 	copy(i->epoch, sizeof(i->epoch), wire_str(m, WF_EPOCH));
 	i->content_max = WIRE_CONTENT_MAX;
 	if (wire_has(m, WF_RATE)) {
-		i->rate = member_num(&m->f[WF_RATE], "rate", 0);
+		i->rate = member_num(&m->f[WF_RATE],
+		    "per_second", 0);
 		i->burst = member_num(&m->f[WF_RATE], "burst", 1);
 	}
 	if (wire_has(m, WF_LIMITS))
@@ -524,11 +525,31 @@ client_queued(const struct client *c)
 	return conn_queued(c->conn);
 }
 
+void
+client_reset(struct client *c, int rc, const char *why)
+{
+	conn_close(c->conn, true, rc, why);
+}
+
+void
+client_pause(struct client *c, bool pause)
+{
+	conn_pause(c->conn, pause);
+}
+
 int
 client_make_msg(struct buf *out, const struct ident *ident, const char *to,
     const char *content, size_t len, const char *id, const char *in_reply_to)
 {
-	int64_t now = clock_wall_ms();
+	return client_make_msg_at(out, ident, to, content, len, id,
+	    in_reply_to, clock_wall_ms());
+}
+
+int
+client_make_msg_at(struct buf *out, const struct ident *ident, const char *to,
+    const char *content, size_t len, const char *id, const char *in_reply_to,
+    int64_t ts)
+{
 	struct buf text = BUF_INIT;
 	char sig[IDENT_SIG_MAX];
 	int rc = 0;
@@ -540,9 +561,9 @@ client_make_msg(struct buf *out, const struct ident *ident, const char *to,
 		wire_puts(out, WF_ID, id);
 	if (in_reply_to != NULL)
 		wire_puts(out, WF_IN_REPLY_TO, in_reply_to);
-	wire_put_int(out, WF_TS, now);
+	wire_put_int(out, WF_TS, ts);
 	if (ident != NULL) {
-		wire_sign_msg(&text, to, content, len, now);
+		wire_sign_msg(&text, to, content, len, ts);
 		rc = buf_err(&text);
 		if (rc == 0)
 			rc = ident_sign(ident, text.p, text.len, sig);

@@ -1,0 +1,62 @@
+/*
+ * cursor.h - resume positions: what of each channel and of the mailbox is
+ * durably ours. The file is text, one position per line:
+ *
+ *	agentchat-cursor 1
+ *	local 17
+ *	mailbox 5 EPOCH
+ *	channel #general 1234 EPOCH
+ *
+ * EPOCH is "-" where the relay has none. A position is (epoch, seq): the
+ * epoch of the line, not one for the whole file, because after a relay began
+ * a new numbering each channel is caught up by itself.
+ */
+#ifndef AC_DAEMON_CURSOR_H
+#define AC_DAEMON_CURSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/map.h"
+
+#define CURSOR_EPOCH_MAX 129	/* with its NUL */
+#define CURSOR_NAME_MAX	66
+
+struct cursor_pos {
+	char		 name[CURSOR_NAME_MAX];	/* channel; "" for the mailbox */
+	char		 epoch[CURSOR_EPOCH_MAX];
+	uint64_t	 seq;
+};
+
+struct cursor {
+	uint64_t		 local;		/* for messages without a seq */
+	struct cursor_pos	 mailbox;
+	struct map		 channels;	/* name to cursor_pos, owned */
+};
+
+void	cursor_init(struct cursor *) AC_NONNULL(1);
+void	cursor_fini(struct cursor *) AC_NONNULL(1);
+
+/* The position of a channel, or NULL. Borrowed until it is forgotten. */
+const struct cursor_pos *cursor_get(const struct cursor *, const char *name)
+	    AC_NONNULL(1, 2);
+/* Set it. -EINVAL: an epoch that can't stand in the file. */
+int	cursor_set(struct cursor *, const char *name, const char *epoch,
+	    uint64_t seq) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+int	cursor_set_mailbox(struct cursor *, const char *epoch, uint64_t seq)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+void	cursor_forget(struct cursor *, const char *name) AC_NONNULL(1, 2);
+
+/* May this epoch stand in the file: printable, no space, not too long? */
+bool	cursor_epoch_ok(const char *epoch) AC_NONNULL(1);
+
+/* The file's text, appended to out. */
+void	cursor_print(const struct cursor *, struct buf *out) AC_NONNULL(1, 2);
+/* Read it into an initialised, empty cursor. -EINVAL: not a cursor file. */
+int	cursor_parse(struct cursor *, const char *text, size_t len)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+#endif

@@ -1,0 +1,466 @@
+/*
+ * publish.c - from a staged file to one in new/, a batch at a time.
+ *
+ * What has been staged while the worker synced is the next batch. It is synced, its positions are committed in the
+ * cursor, its lines go into the rings, its files are published, and only then
+ * is the mailbox acknowledged (the order is spool.h's). Receipts of what was
+ * sent ride along: their queue items are forgotten when the same sync has
+ * made them last.
+ */
+#include "config.h"
+
+#include "daemon/state.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+#define RETRY_MS	2000
+#define BATCH_BYTES_MAX	(8 << 20)	/* then the relay waits */
+
+/* --------------------------------------------------------------- batches */
+
+static void
+batch_init(struct batch *b)
+{
+	b->head = NULL;
+	b->tail = &b->head;
+	b->count = b->bytes = 0;
+}
+
+static void
+batch_fini(struct batch *b)
+{
+	struct staged *s;
+
+	while ((s = b->head) != NULL) {
+		b->head = s->next;
+		free(s);
+	}
+	batch_init(b);
+}
+
+static void
+batch_add(struct batch *b, struct staged *s)
+{
+	s->next = NULL;
+	*b->tail = s;
+	b->tail = &s->next;
+	b->count++;
+	b->bytes += s->len;
+}
+
+static void
+batch_move(struct batch *to, struct batch *from)
+{
+	*to = *from;
+	if (to->head == NULL)
+		to->tail = &to->head;
+	batch_init(from);
+}
+
+static struct spool_box *
+box_of(struct daemon *d, const char *name)
+{
+	struct room *room;
+	struct peer_box *peer;
+
+	if (*name == '#') {
+		room = room_find(d, name);
+		return room != NULL ? room->box : NULL;
+	}
+	peer = map_get(&d->peers, name, strlen(name));
+	return peer != NULL ? peer->box : NULL;
+}
+
+void
+publish_disk_full(struct daemon *d, int rc)
+{
+	if (!d->full)
+		log_warn("disk_full", "err", ac_strerror(rc), NULL);
+	d->full = true;
+	views_touch(d);
+	loop_timer_set(d->rx.retry, RETRY_MS);
+}
+
+/* ------------------------------------------------------- sync and publish */
+
+/* On the worker's thread. */
+static int
+sync_job(void *arg)
+{
+	struct daemon *d = arg;
+	struct receiver *rx = &d->rx;
+	int rc = spool_sync(d->sp);
+
+	rx->cursor_rc = 0;
+	if (rc == 0 && rx->cursor_text.len > 0)
+		rx->cursor_rc = spool_replace(spool_dir(d->sp), "cursor",
+		    rx->cursor_text.p, rx->cursor_text.len, true);
+	return rc;
+}
+
+/* Take the positions of the current batch into the cursor. */
+static void
+advance_cursor(struct daemon *d)
+{
+	struct receiver *rx = &d->rx;
+	struct cursor *c = &rx->cursor;
+
+	for (struct staged *s = rx->current.head; s != NULL; s = s->next) {
+		int rc = 0;
+
+		if (s->seq != 0)
+			rc = cursor_set(c, s->box, s->epoch, s->seq);
+		else if (s->mailbox_seq != 0)
+			rc = cursor_set_mailbox(c, s->epoch, s->mailbox_seq);
+		else if (s->local > c->local)
+			c->local = s->local;
+		if (rc < 0)
+			daemon_fatal(d, rc, "cursor");
+		rx->cursor_dirty = true;
+	}
+}
+
+static void
+start_batch(struct daemon *d)
+{
+	struct receiver *rx = &d->rx;
+
+	if (worker_busy(rx->worker) || rx->current.head != NULL ||
+	    rx->done_current.count > 0)
+		return;		/* the end of the one under way comes here */
+	if (rx->next.head == NULL && rx->done_next.count == 0 &&
+	    !rx->cursor_dirty)
+		return;
+	batch_move(&rx->current, &rx->next);
+	rx->done_current = rx->done_next;
+	memset(&rx->done_next, 0, sizeof(rx->done_next));
+	advance_cursor(d);
+	buf_clear(&rx->cursor_text);
+	if (rx->cursor_dirty)
+		cursor_print(&rx->cursor, &rx->cursor_text);
+	if (buf_err(&rx->cursor_text) < 0) {
+		daemon_fatal(d, -ENOMEM, "cursor");
+		return;
+	}
+	rx->cursor_dirty = false;
+	worker_start(rx->worker);
+	if (rx->paused) {
+		rx->paused = false;
+		client_pause(d->client, false);
+	}
+}
+
+void
+publish_kick(struct daemon *d)
+{
+	if (!loop_timer_on(d->rx.kick))
+		loop_timer_set(d->rx.kick, 0);
+}
+
+static void
+add_to_ring(struct spool_ring *ring, int rc, const struct staged *s)
+{
+	if (rc == 0)
+		rc = spool_ring_add(ring, s->line, s->len);
+	if (rc < 0 && rc != -ESTALE)
+		log_warn("ring", "box", s->box, "err", ac_strerror(rc), NULL);
+}
+
+static void
+flush_ring(struct daemon *d, struct spool_ring *ring, int rc)
+{
+	if (rc == 0)
+		rc = spool_ring_flush(ring);
+	if (daemon_disk_full(rc))
+		publish_disk_full(d, rc);
+	else if (rc < 0 && rc != -ESTALE)
+		log_warn("ring", "err", ac_strerror(rc), NULL);
+}
+
+static void
+fill_rings(struct daemon *d)
+{
+	struct spool_ring *all = NULL, *own = NULL;
+	int all_rc = spool_ring_main(d->sp, &all), rc;
+	struct spool_box *box, *last = NULL;
+	struct staged *s;
+
+	for (s = d->rx.current.head; s != NULL; s = s->next) {
+		if (s->published)
+			continue;
+		box = box_of(d, s->box);
+		add_to_ring(all, all_rc, s);
+		if (box != NULL) {
+			rc = spool_ring_box(box, &own);
+			add_to_ring(own, rc, s);
+		}
+	}
+	flush_ring(d, all, all_rc);
+	for (s = d->rx.current.head; s != NULL; s = s->next) {
+		box = box_of(d, s->box);
+		if (box == NULL || box == last)
+			continue;
+		rc = spool_ring_box(box, &own);
+		flush_ring(d, own, rc);
+		last = box;
+	}
+}
+
+/* 0 if it is out of the way, in new/, cur/ or, its box gone, nowhere. */
+static int
+publish_one(struct daemon *d, struct staged *s)
+{
+	struct spool_box *box = box_of(d, s->box);
+	int rc = box != NULL ? spool_publish(box, s->name, s->read) : -ESTALE;
+
+	if (daemon_disk_full(rc))
+		return rc;
+	s->published = true;
+	if (rc == 0) {
+		d->delivered += !s->read;
+	} else {
+		d->dropped++;
+		if (rc != -ESTALE)
+			log_warn("publish", "box", s->box, "file", s->name,
+			    "err", ac_strerror(rc), NULL);
+	}
+	return 0;
+}
+
+/* Say what is in new/ for good: up to here the relay may forget. */
+static void
+acknowledge(struct daemon *d)
+{
+	struct receiver *rx = &d->rx;
+	struct buf b = BUF_INIT;
+
+	if (!rx->ack_due || rx->published == 0 || !d->connected ||
+	    !d->info.caps_ack)
+		return;
+	rx->ack_due = false;
+	wire_begin(&b, WIRE_ACK);
+	wire_put_int(&b, WF_MAILBOX_SEQ, (int64_t)rx->published);
+	wire_end(&b);
+	/* If it can't be sent now, the message comes again, and is known. */
+	if (buf_err(&b) == 0 && client_send(d->client, b.p, b.len) < 0)
+		log_warn("ack", "sent", "no", NULL);
+	buf_fini(&b);
+}
+
+/* The batch is durable: show it. */
+static void
+publish_batch(struct daemon *d)
+{
+	struct receiver *rx = &d->rx;
+	bool unread = false;
+	int rc;
+
+	fill_rings(d);
+	for (struct staged *s = rx->current.head; s != NULL; s = s->next) {
+		rc = s->published ? 0 : publish_one(d, s);
+		if (rc < 0) {
+			publish_disk_full(d, rc);
+			return;		/* retried() goes on here */
+		}
+		unread = unread || !s->read;
+		if (s->mailbox_seq != 0 &&
+		    strcmp(s->epoch, rx->mailbox_epoch) == 0) {
+			rx->published = s->mailbox_seq;
+			rx->ack_due = true;
+		}
+	}
+	acknowledge(d);
+	d->trim_due += rx->current.count;
+	batch_fini(&rx->current);
+	for (size_t i = 0; i < rx->done_current.count; i++) {
+		rc = spool_queue_done(d->tx.queue, rx->done_current.ids[i]);
+		if (rc < 0 && !daemon_disk_full(rc))
+			daemon_fatal(d, rc, "queue");
+		/* Disk full: sent again after a restart, and known there. */
+	}
+	free(rx->done_current.ids);
+	memset(&rx->done_current, 0, sizeof(rx->done_current));
+	if (unread)
+		views_unread(d);
+	views_touch(d);
+}
+
+static void
+synced(void *arg, int result)
+{
+	struct daemon *d = arg;
+	struct receiver *rx = &d->rx;
+
+	if (result < 0) {
+		daemon_fatal(d, result, "sync");
+		return;
+	}
+	if (daemon_disk_full(rx->cursor_rc)) {
+		publish_disk_full(d, rx->cursor_rc);
+		return;			/* retried() starts the worker again */
+	}
+	if (rx->cursor_rc < 0) {
+		daemon_fatal(d, rx->cursor_rc, "cursor");
+		return;
+	}
+	buf_clear(&rx->cursor_text);
+	publish_batch(d);
+	start_batch(d);
+}
+
+static void
+kicked(void *arg)
+{
+	struct daemon *d = arg;
+
+	acknowledge(d);
+	start_batch(d);
+}
+
+/* The disk was full: is there space, and does what waits get on? */
+static void
+retried(void *arg)
+{
+	struct daemon *d = arg;
+	struct receiver *rx = &d->rx;
+	int rc = views_probe(d);
+
+	if (daemon_disk_full(rc)) {
+		loop_timer_set(rx->retry, RETRY_MS);
+		return;
+	}
+	if (worker_busy(rx->worker)) {
+		loop_timer_set(rx->retry, RETRY_MS);
+		return;
+	}
+	d->full = false;
+	if (rx->cursor_text.len > 0)
+		worker_start(rx->worker);
+	else
+		publish_batch(d);
+	if (!d->full)
+		receive_backlog(d);
+	if (d->full)
+		return;
+	log_info("disk_has_space", NULL);
+	start_batch(d);
+	views_touch(d);
+	sender_intake(d);
+	sender_pump(d);
+}
+
+/* ------------------------------------------------------------ the receipts */
+
+void
+publish_done(struct daemon *d, uint64_t qid)
+{
+	struct done_list *l = &d->rx.done_next;
+
+	if (l->count == l->cap) {
+		size_t cap = l->cap != 0 ? l->cap * 2 : 64;
+		uint64_t *ids = reallocarray(l->ids, cap, sizeof(*ids));
+
+		if (ids == NULL) {
+			daemon_fatal(d, -ENOMEM, "queue");
+			return;
+		}
+		l->ids = ids;
+		l->cap = cap;
+	}
+	l->ids[l->count++] = qid;
+	publish_kick(d);
+}
+
+static bool
+list_has(const struct done_list *l, uint64_t qid)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->ids[i] == qid)
+			return true;
+	return false;
+}
+
+bool
+publish_is_done(const struct daemon *d, uint64_t qid)
+{
+	return list_has(&d->rx.done_current, qid) ||
+	    list_has(&d->rx.done_next, qid);
+}
+
+void
+publish_cursor(struct daemon *d)
+{
+	d->rx.cursor_dirty = true;
+	publish_kick(d);
+}
+
+int
+publish_drain(struct daemon *d)
+{
+	struct receiver *rx = &d->rx;
+
+	/* Twice: what the first end starts is what was staged meanwhile. */
+	for (int i = 0; i < 3; i++) {
+		start_batch(d);
+		worker_finish(rx->worker);
+		if (d->rc < 0)
+			return d->rc;
+		if (rx->current.head != NULL || rx->cursor_text.len > 0)
+			return -ENOSPC;
+	}
+	return 0;
+}
+
+void
+publish_add(struct daemon *d, struct staged *s)
+{
+	struct receiver *rx = &d->rx;
+
+	batch_add(&rx->next, s);
+	if (rx->next.bytes > BATCH_BYTES_MAX && !rx->paused) {
+		rx->paused = true;	/* until this batch is under way */
+		client_pause(d->client, true);
+	}
+	publish_kick(d);
+}
+
+int
+publish_init(struct daemon *d)
+{
+	struct receiver *rx = &d->rx;
+	int rc;
+
+	batch_init(&rx->next);
+	batch_init(&rx->current);
+	cursor_init(&rx->cursor);
+	rc = loop_timer_new(&rx->kick, d->loop, kicked, d);
+	if (rc == 0)
+		rc = loop_timer_new(&rx->retry, d->loop, retried, d);
+	if (rc == 0)
+		rc = worker_new(&rx->worker, d->loop, sync_job, synced, d);
+	return rc;
+}
+
+void
+publish_fini(struct daemon *d)
+{
+	struct receiver *rx = &d->rx;
+
+	worker_free(rx->worker);
+	loop_timer_free(rx->kick);
+	loop_timer_free(rx->retry);
+	if (rx->next.tail != NULL) {
+		batch_fini(&rx->next);
+		batch_fini(&rx->current);
+		cursor_fini(&rx->cursor);
+	}
+	free(rx->done_next.ids);
+	free(rx->done_current.ids);
+	buf_fini(&rx->cursor_text);
+}

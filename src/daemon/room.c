@@ -1,0 +1,597 @@
+/*
+ * room.c - channels: a directory is a membership.
+ *
+ * Where a channel is resumed. `have` is the seq of the last message staged,
+ * in the numbering `epoch`. JOIN asks for what comes after it. A gap is asked
+ * for again, once; what then is still missing is marked in the rings. When
+ * the relay has begun a new numbering it sends all that it holds, and what is
+ * there already is known by its msg_id (seen). A relay without numbers sends
+ * its newest messages at every JOIN: the same way out.
+ *
+ * A message is never taken twice, but an agent may have deleted what the
+ * relay sends again; so what the ring remembers counts, not only what new/
+ * and cur/ hold.
+ */
+#include "config.h"
+
+#include "daemon/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/roster.h"
+
+#define ASKED_MAX	32	/* JOINs under way at a relay that numbers */
+#define ANSWER_MS	30000	/* to a JOIN */
+#define REFUSED_MS	60000	/* then it is tried again */
+#define RATE_WAIT_MS	1200
+#define SETTLE_MS	5000	/* replay has come, or will not */
+#define SEEN_MAX	12000
+#define JOIN_ID		"join-"
+#define CREATE_ID	"create-"
+
+struct room *
+room_find(struct daemon *d, const char *name)
+{
+	return map_get(&d->rooms, name, strlen(name));
+}
+
+static void
+set_state(struct daemon *d, struct room *r, enum room_state state)
+{
+	bool was = r->state == ROOM_ASKED || r->state == ROOM_CREATING;
+	bool is = state == ROOM_ASKED || state == ROOM_CREATING;
+
+	d->rooms_asked += (size_t)is;
+	d->rooms_asked -= (size_t)was;
+	r->state = state;
+	r->since_ms = clock_mono_ms();
+}
+
+static void
+room_free(struct room *r)
+{
+	roster_fini(&r->agents);
+	seen_free(r->seen);
+	free(r);
+}
+
+void
+room_fini_all(struct daemon *d)
+{
+	struct room *r;
+	size_t at = 0;
+
+	while ((r = map_next(&d->rooms, &at)) != NULL)
+		room_free(r);
+	map_fini(&d->rooms);
+}
+
+int
+room_want(struct daemon *d, const char *name, bool create, struct room **out)
+{
+	struct room *r = room_find(d, name);
+	const struct cursor_pos *pos;
+	struct spool_box *box;
+	int rc;
+
+	*out = r;
+	if (r != NULL)
+		return 0;
+	rc = spool_box(d->sp, name, create, &box);
+	if (rc < 0)
+		return rc;
+	r = calloc(1, sizeof(*r));
+	if (r == NULL)
+		return -ENOMEM;
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	r->box = box;
+	map_init(&r->agents);
+	pos = cursor_get(&d->rx.cursor, name);
+	if (pos != NULL) {
+		memcpy(r->epoch, pos->epoch, sizeof(r->epoch));
+		r->have = pos->seq;
+		r->known = true;
+	}
+	rc = map_put(&d->rooms, r->name, strlen(r->name), r);
+	if (rc < 0) {
+		room_free(r);
+		return rc;
+	}
+	bridge_watch_box(d, box);
+	*out = r;
+	return 0;
+}
+
+/* ------------------------------------------------------- join and leave */
+
+static int
+say(struct daemon *d, struct buf *b)
+{
+	int rc = buf_err(b);
+
+	if (rc == 0)
+		rc = client_send(d->client, b->p, b->len);
+	buf_fini(b);
+	return rc;
+}
+
+static int
+ask(struct daemon *d, struct room *r, enum wire_type type)
+{
+	struct buf b = BUF_INIT;
+	char id[SPOOL_BOX_MAX + 8];
+
+	snprintf(id, sizeof(id), "%s%s", type == WIRE_JOIN ? JOIN_ID :
+	    CREATE_ID, r->name);
+	wire_begin(&b, type);
+	wire_puts(&b, WF_CHANNEL, r->name);
+	if (type == WIRE_JOIN && r->known && *r->epoch != '\0') {
+		wire_put_int(&b, WF_SINCE, (int64_t)r->have);
+		wire_puts(&b, WF_EPOCH, r->epoch);
+	}
+	wire_puts(&b, WF_ID, id);
+	wire_end(&b);
+	return say(d, &b);
+}
+
+void
+room_leave(struct daemon *d, struct room *r, bool tell)
+{
+	struct buf b = BUF_INIT;
+
+	if (tell && d->connected && r->state == ROOM_IN) {
+		wire_begin(&b, WIRE_LEAVE);
+		wire_puts(&b, WF_CHANNEL, r->name);
+		wire_end(&b);
+		/* Not sent: the next session doesn't JOIN. */
+		if (say(d, &b) < 0)
+			log_warn("leave", "channel", r->name, "sent", "no",
+			    NULL);
+	}
+	log_info("left", "channel", r->name, NULL);
+	set_state(d, r, ROOM_OUT);
+	cursor_forget(&d->rx.cursor, r->name);
+	publish_cursor(d);
+	map_del(&d->rooms, r->name, strlen(r->name));
+	spool_box_drop(d->sp, r->box);
+	room_free(r);
+	views_unread(d);
+}
+
+void
+room_offline(struct daemon *d)
+{
+	struct room *r;
+	size_t at = 0;
+
+	while ((r = map_next(&d->rooms, &at)) != NULL) {
+		set_state(d, r, ROOM_OUT);
+		r->asked_again = false;
+		roster_fini(&r->agents);
+		r->roster_dirty = true;
+	}
+}
+
+void
+room_pump(struct daemon *d)
+{
+	size_t most = daemon_relay_is_new(d) ? ASKED_MAX : 1, at = 0;
+	struct room *r;
+
+	if (!d->connected || clock_mono_ms() < d->join_at)
+		return;
+	while ((r = map_next(&d->rooms, &at)) != NULL) {
+		if (r->state != ROOM_OUT)
+			continue;
+		if (d->rooms_asked >= most || sender_waits(d))
+			return;
+		if (ask(d, r, WIRE_JOIN) < 0)
+			return;		/* the next tick tries again */
+		set_state(d, r, ROOM_ASKED);
+	}
+}
+
+static void
+refuse(struct daemon *d, struct room *r, const char *why)
+{
+	struct buf b = BUF_INIT;
+	int rc;
+
+	log_warn("join_refused", "channel", r->name, "why", why, NULL);
+	for (; *why != '\0'; why++)
+		buf_addc(&b, (unsigned char)*why < ' ' || *why == 0x7f ? ' ' :
+		    *why);
+	buf_addc(&b, '\n');
+	rc = buf_err(&b);
+	if (rc == 0)
+		rc = spool_replace(spool_box_dir(r->box), ".error", b.p, b.len,
+		    false);
+	buf_fini(&b);
+	if (rc < 0)
+		log_warn("join_refused", "err", ac_strerror(rc), NULL);
+	set_state(d, r, ROOM_REFUSED);
+}
+
+/* The room that an ERROR is about, if it is about one. */
+static struct room *
+blamed(struct daemon *d, const struct wire_msg *m)
+{
+	const char *re = wire_str(m, WF_RE);
+	struct room *r;
+	size_t at = 0;
+
+	if (re != NULL && strncmp(re, JOIN_ID, strlen(JOIN_ID)) == 0)
+		return room_find(d, re + strlen(JOIN_ID));
+	if (re != NULL && strncmp(re, CREATE_ID, strlen(CREATE_ID)) == 0)
+		return room_find(d, re + strlen(CREATE_ID));
+	if (re != NULL || daemon_relay_is_new(d))
+		return NULL;
+	while ((r = map_next(&d->rooms, &at)) != NULL)
+		if (r->state == ROOM_ASKED || r->state == ROOM_CREATING)
+			return r;
+	return NULL;
+}
+
+bool
+room_error(struct daemon *d, const struct wire_msg *m)
+{
+	const char *word = wire_str(m, WF_CODE), *why;
+	int code = word != NULL ? ac_errcode(word, strlen(word)) : 0;
+	struct room *r = blamed(d, m);
+
+	if (r == NULL)
+		return false;
+	if (r->state != ROOM_ASKED && r->state != ROOM_CREATING)
+		return true;	/* a gap asked for again: tick sees to it */
+	why = wire_has(m, WF_MESSAGE) ? wire_str(m, WF_MESSAGE) :
+	    code != 0 ? ac_strerror(code) : "The relay refuses.";
+	if (code == AC_E_RATE_LIMITED) {
+		set_state(d, r, ROOM_OUT);
+		d->join_at = clock_mono_ms() + RATE_WAIT_MS;
+	} else if (code == AC_E_CHANNEL_NOT_FOUND && r->state == ROOM_ASKED) {
+		set_state(d, r, ROOM_CREATING);
+		if (ask(d, r, WIRE_CREATE_CHANNEL) < 0)
+			set_state(d, r, ROOM_OUT);
+	} else {
+		refuse(d, r, why);
+	}
+	room_pump(d);
+	sender_pump(d);
+	return true;
+}
+
+bool
+room_settled(struct daemon *d, const char *target)
+{
+	struct room *r = *target == '#' ? room_find(d, target) : NULL;
+
+	return r == NULL || r->state == ROOM_IN || r->state == ROOM_REFUSED;
+}
+
+void
+room_hint(struct daemon *d, const char *text)
+{
+	struct room *r;
+	size_t at = 0;
+
+	while ((r = map_next(&d->rooms, &at)) != NULL)
+		if (r->state == ROOM_REFUSED &&
+		    strstr(text, r->name) != NULL)
+			set_state(d, r, ROOM_OUT);
+	room_pump(d);
+}
+
+void
+room_tick(struct daemon *d)
+{
+	int64_t now = clock_mono_ms(), age_ms;
+	struct room *r;
+	size_t at = 0;
+
+	while ((r = map_next(&d->rooms, &at)) != NULL) {
+		age_ms = now - r->since_ms;
+		if (((r->state == ROOM_ASKED || r->state == ROOM_CREATING) &&
+		    age_ms > ANSWER_MS) ||
+		    (r->state == ROOM_REFUSED && age_ms > REFUSED_MS))
+			set_state(d, r, ROOM_OUT);
+		if (r->state == ROOM_IN && !r->known && age_ms > SETTLE_MS &&
+		    *r->epoch != '\0') {
+			/* No history came: from here on we want it all. */
+			r->known = true;
+			r->have = r->top;
+			r->any = false;
+			if (cursor_set(&d->rx.cursor, r->name, r->epoch,
+			    r->have) == 0)
+				publish_cursor(d);
+		}
+	}
+	room_pump(d);
+}
+
+/* ------------------------------------------------------------- positions */
+
+static void
+remember(struct room *r)
+{
+	if (r->seen == NULL && seen_new(&r->seen, SEEN_MAX) == 0)
+		receive_remember(r->box, r->seen);
+}
+
+/* Put the room's position into the file before anything of it is staged. */
+static void
+commit(struct daemon *d, struct room *r)
+{
+	int rc = cursor_set(&d->rx.cursor, r->name, r->epoch, r->have);
+
+	if (rc < 0)
+		daemon_fatal(d, rc, "cursor");
+	publish_cursor(d);
+	if (publish_drain(d) < 0)
+		log_warn("epoch", "channel", r->name, "committed", "not yet",
+		    NULL);
+}
+
+/* A line of our own in the rings: messages from..to are lost to us. */
+static void
+mark_gap(struct daemon *d, struct room *r, uint64_t from, uint64_t to)
+{
+	struct buf b = BUF_INIT;
+
+	log_warn("gap", "channel", r->name, NULL);
+	wire_begin(&b, WIRE_GAP);
+	wire_puts(&b, WF_CHANNEL, r->name);
+	wire_put_int(&b, WF_GAP_FROM, (int64_t)from);
+	wire_put_int(&b, WF_GAP_TO, (int64_t)to);
+	wire_end(&b);
+	if (buf_err(&b) == 0)
+		receive_event(d, r, b.p, b.len);
+	buf_fini(&b);
+}
+
+static void
+enter(struct daemon *d, struct room *r, uint64_t top)
+{
+	r->top = top;
+	r->asked_again = false;
+	if (*d->info.epoch == '\0') {
+		remember(r);
+		return;
+	}
+	if (strcmp(r->epoch, d->info.epoch) != 0) {
+		if (publish_drain(d) < 0)
+			log_warn("epoch", "drained", "no", NULL);
+		memcpy(r->epoch, d->info.epoch, sizeof(r->epoch));
+		r->have = 0;
+		r->any = true;
+		if (r->known || top == 0) {
+			r->known = true;
+			commit(d, r);
+		}
+	} else if (r->known && top < r->have) {
+		log_error("seq_backwards", "channel", r->name, NULL);
+		mark_gap(d, r, top + 1, r->have);
+		r->have = top;
+		commit(d, r);
+	}
+	if (r->known && r->have == 0 && top > 0)
+		remember(r);
+	else if (!r->known && top == 0) {
+		r->known = true;
+		commit(d, r);
+	}
+}
+
+static void
+ask_again(struct daemon *d, struct room *r)
+{
+	log_info("gap_asked", "channel", r->name, NULL);
+	if (ask(d, r, WIRE_JOIN) < 0)
+		return;
+	r->asked_again = true;
+	r->since_ms = clock_mono_ms();
+}
+
+/* seq is above have: is it the next one? */
+static bool
+admits_new(struct daemon *d, struct room *r, uint64_t seq, bool replay)
+{
+	if (seq == r->have + 1 || r->any)
+		return true;
+	if (!r->asked_again) {
+		ask_again(d, r);
+		return false;
+	}
+	/* Live ones may come before the answer; they are in it too. */
+	if (!replay && clock_mono_ms() - r->since_ms < ANSWER_MS)
+		return false;
+	mark_gap(d, r, r->have + 1, seq - 1);
+	return true;
+}
+
+static bool
+known_by_content(struct room *r, const struct wire_msg *m)
+{
+	char key[SEEN_KEY_LEN + 1];
+
+	if (r->seen == NULL)
+		return false;
+	seen_key(m, key);
+	return seen_has(r->seen, key);
+}
+
+bool
+room_admits(struct daemon *d, struct room *r, const struct wire_msg *m)
+{
+	bool replay = m->f[WF_REPLAY].b;
+	int64_t seq = wire_int(m, WF_SEQ, 0);
+
+	if (r->state != ROOM_IN)
+		return false;	/* JOIN will bring it */
+	if (!wire_has(m, WF_SEQ))
+		return !replay || !known_by_content(r, m);
+	if (seq <= 0 || *r->epoch == '\0') {
+		client_reset(d->client, -EPROTO,
+		    "The relay's message numbers are absurd.");
+		return false;
+	}
+	if ((uint64_t)seq <= r->have) {
+		if (!replay && !r->asked_again)
+			client_reset(d->client, -EPROTO,
+			    "The relay's message numbers go backwards.");
+		return false;
+	}
+	if (!admits_new(d, r, (uint64_t)seq, replay))
+		return false;
+	if (replay && known_by_content(r, m)) {
+		room_took(r, m);
+		return false;
+	}
+	if (!replay) {
+		seen_free(r->seen);	/* all that is old has come */
+		r->seen = NULL;
+	}
+	return true;
+}
+
+void
+room_took(struct room *r, const struct wire_msg *m)
+{
+	char key[SEEN_KEY_LEN + 1];
+
+	if (wire_has(m, WF_SEQ)) {
+		r->have = (uint64_t)wire_int(m, WF_SEQ, 0);
+		r->known = true;
+		r->any = r->asked_again = false;
+	} else if (r->seen != NULL) {
+		seen_key(m, key);
+		seen_add(r->seen, key);
+	}
+}
+
+/* -------------------------------------------------------------- messages */
+
+static void
+on_joined(struct daemon *d, const struct wire_msg *m, const char *name)
+{
+	struct room *r = room_find(d, name);
+	int64_t seq = wire_int(m, WF_SEQ, 0);
+	int rc;
+
+	if (r == NULL && (sender_asks(d, WIRE_JOIN, name) ||
+	    sender_asks(d, WIRE_CREATE_CHANNEL, name))) {
+		rc = room_want(d, name, true, &r);
+		if (rc < 0)
+			log_warn("join", "channel", name, "err",
+			    ac_strerror(rc), NULL);
+	}
+	if (r == NULL)
+		return;		/* nobody asked for it */
+	if (r->state != ROOM_IN) {
+		set_state(d, r, ROOM_IN);
+		log_info("joined", "channel", name, NULL);
+		enter(d, r, (uint64_t)seq);
+	}
+	unlinkat(spool_box_dir(r->box), ".error", 0);
+	roster_fill(&r->agents, m);
+	r->roster_dirty = true;
+	views_touch(d);
+	room_pump(d);
+	sender_pump(d);
+}
+
+static void
+on_left(struct daemon *d, const struct wire_msg *m, struct room *r)
+{
+	const char *agent = wire_str(m, WF_AGENT);
+
+	if (agent != NULL && !daemon_is_me(d, agent))
+		roster_del(&r->agents, agent);
+	else if (r->state == ROOM_IN && !sender_asks(d, WIRE_LEAVE, r->name))
+		refuse(d, r, "The relay took us out of this channel.");
+	r->roster_dirty = true;
+}
+
+static void
+on_nick(struct daemon *d, const struct wire_msg *m)
+{
+	const char *id = wire_str(m, WF_AGENT_ID);
+	struct room *r;
+	size_t at = 0;
+
+	while ((r = map_next(&d->rooms, &at)) != NULL)
+		if (roster_rename(&r->agents, id, wire_str(m, WF_NEW_NICK)))
+			r->roster_dirty = true;
+}
+
+void
+room_message(struct daemon *d, const struct wire_msg *m, const char *text,
+    size_t len)
+{
+	const char *name = wire_str(m, WF_CHANNEL);
+	struct room *r;
+
+	if (m->type == WIRE_NICK_CHANGED) {
+		on_nick(d, m);
+		receive_event(d, NULL, text, len);
+		return;
+	}
+	if (name == NULL || !wire_channel_ok(name, strlen(name)))
+		return;
+	if (m->type == WIRE_JOINED) {
+		on_joined(d, m, name);
+		return;
+	}
+	r = room_find(d, name);
+	if (r == NULL)
+		return;
+	switch (m->type) {
+	case WIRE_AGENT_JOINED:
+		roster_add(&r->agents, wire_str(m, WF_AGENT),
+		    wire_str(m, WF_NAME));
+		r->roster_dirty = true;
+		break;
+	case WIRE_AGENT_LEFT:
+		roster_del(&r->agents, wire_str(m, WF_AGENT));
+		r->roster_dirty = true;
+		break;
+	case WIRE_LEFT:
+		on_left(d, m, r);
+		break;
+	case WIRE_GAP:
+		r->any = true;
+		break;
+	default:
+		return;
+	}
+	receive_event(d, r, text, len);
+}
+
+void
+room_write_views(struct daemon *d)
+{
+	struct spool_ring *ring;
+	struct room *r;
+	size_t at = 0;
+	int rc;
+
+	while ((r = map_next(&d->rooms, &at)) != NULL) {
+		rc = 0;
+		if (r->roster_dirty)
+			rc = roster_write(&r->agents, spool_box_dir(r->box));
+		r->roster_dirty = r->roster_dirty && daemon_disk_full(rc);
+		if (r->ring_dirty && spool_ring_box(r->box, &ring) == 0)
+			rc = spool_ring_flush(ring);
+		r->ring_dirty = r->ring_dirty && daemon_disk_full(rc);
+		if (daemon_disk_full(rc))
+			publish_disk_full(d, rc);
+	}
+}

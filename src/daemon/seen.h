@@ -1,0 +1,38 @@
+/*
+ * seen.h - the newest so many keys that were met: a set that forgets.
+ */
+#ifndef AC_DAEMON_SEEN_H
+#define AC_DAEMON_SEEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/attr.h"
+#include "base/map.h"
+#include "wire/msg.h"
+
+#define SEEN_KEY_LEN 64		/* hex digits */
+
+struct seen {
+	char		(*keys)[SEEN_KEY_LEN + 1]; /* a ring of max keys */
+	size_t		 max, at, count;
+	struct map	 map;
+};
+
+int	seen_new(struct seen **, size_t max) AC_NONNULL(1) AC_MUST_CHECK;
+void	seen_free(struct seen *);		/* NULL accepted */
+
+/*
+ * What tells a message from all others: its msg_id, or, from a relay that has
+ * none, sender, time and content.
+ */
+void	seen_key(const struct wire_msg *, char key[SEEN_KEY_LEN + 1])
+	    AC_NONNULL(1, 2);
+
+bool	seen_has(const struct seen *, const char key[SEEN_KEY_LEN + 1])
+	    AC_NONNULL(1, 2);
+/* Add a key, forgetting the oldest beyond max. Out of memory: not added. */
+void	seen_add(struct seen *, const char key[SEEN_KEY_LEN + 1])
+	    AC_NONNULL(1, 2);
+
+#endif

@@ -1,0 +1,339 @@
+/*
+ * state.h - the daemon's insides: one struct, and what each part offers the
+ * others. Everything runs on the loop's thread but the two workers' jobs.
+ *
+ *	start.c		identity, lock, directories; the loop; the end
+ *	bridge.c	what the relay says and what files do, to whom it goes
+ *	receive.c	message to staged file
+ *	publish.c	staged file to new/ (the order: spool/spool.h)
+ *	recover.c	what a crash left between two of those steps
+ *	room.c		channels: join, leave, refusals, resume, rosters
+ *	sender.c	queue to relay to receipt
+ *	views.c		status.json, unread.md (digest.c), README
+ */
+#ifndef AC_DAEMON_STATE_H
+#define AC_DAEMON_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/map.h"
+#include "daemon/cursor.h"
+#include "daemon/daemon.h"
+#include "daemon/item.h"
+#include "daemon/pace.h"
+#include "daemon/seen.h"
+#include "daemon/worker.h"
+#include "lib/client.h"
+#include "lib/loop.h"
+#include "spool/spool.h"
+#include "wire/msg.h"
+
+/* ------------------------------------------------------------- receiving */
+
+/* A message in tmp/, on its way to new/ or cur/. */
+struct staged {
+	struct staged	*next;
+	char		 box[SPOOL_BOX_MAX];
+	char		 name[SPOOL_NAME_MAX];
+	char		 epoch[CURSOR_EPOCH_MAX];
+	uint64_t	 seq;		/* of its channel; 0: none */
+	uint64_t	 mailbox_seq;	/* 0: none */
+	uint64_t	 local;		/* our counter, for one without seq */
+	bool		 read;		/* our own: to cur/ */
+	bool		 published;
+	size_t		 len;
+	char		 line[];	/* without newline */
+};
+
+struct batch {
+	struct staged	*head, **tail;
+	size_t		 count, bytes;
+};
+
+/* Queue ids whose receipts are written, not yet durable. */
+struct done_list {
+	uint64_t	*ids;
+	size_t		 count, cap;
+};
+
+struct receiver {
+	struct batch	 next, current;
+	struct done_list done_next, done_current;
+	struct worker	*worker;	/* syncfs, then the cursor */
+	struct loop_timer *kick;	/* start a batch behind this turn */
+	struct loop_timer *retry;	/* the disk was full */
+	struct cursor	 cursor;	/* as in the file after this batch */
+	bool		 cursor_dirty;
+	struct buf	 cursor_text;	/* the worker's while it is busy */
+	int		 cursor_rc;
+	struct buf	 backlog;	/* lines that found the disk full */
+	bool		 lost;		/* more came than the backlog holds */
+	bool		 paused;
+	uint64_t	 local;		/* of the last one staged */
+	uint64_t	 mailbox_seq;	/* the same */
+	uint64_t	 published;	/* mailbox_seq that may be acknowledged */
+	bool		 ack_due;
+	char		 mailbox_epoch[CURSOR_EPOCH_MAX];
+	bool		 dm_check;	/* numbers began anew: look at contents */
+	struct seen	*dm_seen;	/* for that */
+	struct map	 keys;		/* agent id to struct known_key */
+	int		 odd;		/* log lines about hostile names */
+};
+
+/* ---------------------------------------------------------------- rooms */
+
+enum room_state {
+	ROOM_OUT,		/* to be joined when there is a connection */
+	ROOM_ASKED,		/* JOIN is sent */
+	ROOM_CREATING,		/* CREATE_CHANNEL is sent */
+	ROOM_IN,
+	ROOM_REFUSED
+};
+
+struct room {
+	char		 name[SPOOL_BOX_MAX];
+	struct spool_box *box;
+	enum room_state	 state;
+	int64_t		 since_ms;	/* mono: of that state */
+	char		 epoch[CURSOR_EPOCH_MAX];
+	uint64_t	 have;		/* seq of the last message staged */
+	uint64_t	 top;		/* the channel's, when we joined anew */
+	bool		 known;		/* have is a position to resume at */
+	bool		 any;		/* take the next seq, whatever it is */
+	bool		 asked_again;	/* a gap at have was asked for again */
+	struct seen	*seen;		/* what is there already; see room.c */
+	struct map	 agents;	/* id to struct member */
+	bool		 roster_dirty, ring_dirty;
+	size_t		 unread;
+	int64_t		 unread_mtime;	/* ns; of new/ when it was counted */
+};
+
+/* --------------------------------------------------------------- outbox */
+
+#define FLIGHTS_MAX 64	/* sent and not yet stored, as the relay allows */
+
+struct flight {
+	uint64_t	 qid;
+	enum wire_type	 type;
+	char		 id[80];
+	char		 target[SPOOL_BOX_MAX];
+	char		 name[SPOOL_NAME_MAX];
+	char		 content_key[65];
+	char		 msg_id[129];
+	int64_t		 queued_ms, ts;
+	uint64_t	 seq, j;
+	uint64_t	 ping;		/* the PONG that says: no ERROR came */
+	bool		 again;		/* was RATE_LIMITED: send it again */
+	int64_t		 sent_ms;	/* mono */
+};
+
+struct outgoing {
+	struct spool_queue *queue;
+	struct worker	*worker;	/* fdatasync of the queue */
+	int		 sync_fd;	/* the worker's while it is busy */
+	struct flight	 flight[FLIGHTS_MAX];
+	size_t		 count;
+	uint64_t	 upto;		/* the last queue id taken up */
+	uint64_t	 stored;	/* highest STORED of this session */
+	uint64_t	 pings, pongs;
+	struct buf	 reply;		/* what answered the line in flight */
+	struct pace	 pace;
+	struct loop_timer *pump, *intake, *drop;
+	struct item	 item;
+	struct buf	 body;
+	unsigned	 receipts;	/* since the last trim */
+};
+
+/* --------------------------------------------------------------- daemon */
+
+struct daemon {
+	const struct daemon_conf *conf;
+	int			 root;
+	int			 key_lock;	/* -1: none */
+	int			 sent_dir, failed_dir;
+	struct spool		*sp;
+	struct ident		*ident;
+	struct loop		*loop;
+	struct client		*client;
+	struct spool_watch	*watch;
+	void			*watch_id, *signal_id;
+	int			 signal_pipe[2];
+	struct loop_timer	*tick, *poll, *views, *stop;
+
+	char			 name[DAEMON_NAME_MAX];	/* the agent's */
+	char			 me[40];	/* agent id, once known */
+	char			 key_id[20], key_id_long[20]; /* the key's ids */
+	struct client_info	 info;
+	bool			 connected, full, stopping, ended;
+	char			 last_state[16];
+	int64_t			 state_since;	/* wall ms */
+	char			 error[256];
+	int			 rc;		/* what daemon_run() returns */
+	char			*why;
+	int			 ready_fd;
+
+	struct receiver		 rx;
+	struct map		 rooms;		/* name to struct room */
+	size_t			 rooms_asked;
+	int64_t			 join_at;	/* mono: not before */
+	struct outgoing		 tx;
+	struct map		 peers;		/* DM box name to struct peer_box */
+
+	uint64_t		 sent, failed, archived, dropped, delivered;
+	unsigned		 ticks;
+	size_t			 trim_due;	/* deliveries since the last */
+	bool			 status_dirty, unread_dirty;
+	int64_t			 unread_at;	/* mono: when it was written */
+};
+
+/* A DM box that is open. */
+struct peer_box {
+	char		 name[SPOOL_BOX_MAX];
+	struct spool_box *box;
+	size_t		 unread;
+	int64_t		 unread_mtime;
+};
+
+/* The end: logged, and the loop stops with rc. */
+void	daemon_fatal(struct daemon *, int rc, const char *what)
+	    AC_NONNULL(1, 3);
+/* The relay's ids are ours: "@..." of this session or of our key. */
+bool	daemon_is_me(const struct daemon *, const char *id) AC_NONNULL(1, 2);
+/* ENOSPC and its kin: wait for space. */
+bool	daemon_disk_full(int rc);
+/* Does the relay number its messages and answer with re? Ours do. */
+bool	daemon_relay_is_new(const struct daemon *) AC_NONNULL(1);
+
+/* ------------------------------------------------------------- publish.c */
+
+int	publish_init(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
+void	publish_fini(struct daemon *) AC_NONNULL(1);
+/* A staged message, owned from here on: with the next batch. */
+void	publish_add(struct daemon *, struct staged *) AC_NONNULL(1, 2);
+/* Behind this turn of the loop: acknowledge, and start a batch. */
+void	publish_kick(struct daemon *) AC_NONNULL(1);
+/* The receipt of a queue item is written: forget the item once that lasts. */
+void	publish_done(struct daemon *, uint64_t qid) AC_NONNULL(1);
+bool	publish_is_done(const struct daemon *, uint64_t qid) AC_NONNULL(1);
+/* Write the cursor with the next batch. */
+void	publish_cursor(struct daemon *) AC_NONNULL(1);
+/*
+ * Sync, commit and publish all that is staged, and the cursor; blocks. 0, or
+ * -ENOSPC: not all could be done.
+ */
+int	publish_drain(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
+/* There is no space: say so, and look every two seconds. */
+void	publish_disk_full(struct daemon *, int rc) AC_NONNULL(1);
+
+/* ------------------------------------------------------------- receive.c */
+
+void	receive_fini(struct daemon *) AC_NONNULL(1);
+/* A session begins: sets what mailbox_seq counts from. May block. */
+void	receive_session(struct daemon *) AC_NONNULL(1);
+/* A MSG or a work message, as it came. */
+void	receive_message(struct daemon *, const struct wire_msg *,
+	    const char *text, size_t len) AC_NONNULL(1, 2, 3);
+/* There is space again: stage what waits. */
+void	receive_backlog(struct daemon *) AC_NONNULL(1);
+/* A line for the rings only: the instance's, and the room's (or NULL). */
+void	receive_event(struct daemon *, struct room *, const char *text,
+	    size_t len) AC_NONNULL(1, 3);
+/* Put what identifies the messages of a box into a set: ring, new/, cur/. */
+void	receive_remember(struct spool_box *, struct seen *) AC_NONNULL(1, 2);
+
+/* ------------------------------------------------------------- recover.c */
+
+int	recover_box(struct daemon *, struct spool_box *)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/* ---------------------------------------------------------------- room.c */
+
+struct room *room_find(struct daemon *, const char *name) AC_NONNULL(1, 2);
+/* The channel's directory is there, or made if create: room_pump() joins. */
+int	room_want(struct daemon *, const char *name, bool create,
+	    struct room **) AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
+/* The agent took the directory away, or said LEAVE. */
+void	room_leave(struct daemon *, struct room *, bool tell)
+	    AC_NONNULL(1, 2);
+void	room_fini_all(struct daemon *) AC_NONNULL(1);
+/* Send the JOINs that are due. */
+void	room_pump(struct daemon *) AC_NONNULL(1);
+/* The connection is gone. */
+void	room_offline(struct daemon *) AC_NONNULL(1);
+/* Called every few seconds. */
+void	room_tick(struct daemon *) AC_NONNULL(1);
+/* JOINED, LEFT, AGENT_*, GAP, NICK_CHANGED, PRESENCE_CHANGED. */
+void	room_message(struct daemon *, const struct wire_msg *,
+	    const char *text, size_t len) AC_NONNULL(1, 2, 3);
+/* An ERROR: true if it was the answer to a JOIN or CREATE_CHANNEL of ours. */
+bool	room_error(struct daemon *, const struct wire_msg *) AC_NONNULL(1, 2);
+/*
+ * A message of the room with this seq (0: none): may it be staged? False: it
+ * is there already, or comes again.
+ */
+bool	room_admits(struct daemon *, struct room *, const struct wire_msg *)
+	    AC_NONNULL(1, 2, 3);
+/* It was staged. */
+void	room_took(struct room *, const struct wire_msg *) AC_NONNULL(1, 2);
+/* May a message be sent to this target now, or is a join pending? */
+bool	room_settled(struct daemon *, const char *target) AC_NONNULL(1, 2);
+/* Rosters and rings that changed. */
+void	room_write_views(struct daemon *) AC_NONNULL(1);
+/* Someone invited us, perhaps: try the refused rooms that text names. */
+void	room_hint(struct daemon *, const char *text) AC_NONNULL(1, 2);
+
+/* -------------------------------------------------------------- sender.c */
+
+int	sender_init(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
+void	sender_fini(struct daemon *) AC_NONNULL(1);
+void	sender_session(struct daemon *) AC_NONNULL(1);
+void	sender_offline(struct daemon *) AC_NONNULL(1);
+void	sender_intake(struct daemon *) AC_NONNULL(1);
+void	sender_drop(struct daemon *, struct spool_box *) AC_NONNULL(1, 2);
+void	sender_pump(struct daemon *) AC_NONNULL(1);
+/* Anything that may confirm what is in flight. */
+void	sender_message(struct daemon *, const struct wire_msg *,
+	    const char *text, size_t len) AC_NONNULL(1, 2, 3);
+void	sender_error(struct daemon *, const struct wire_msg *)
+	    AC_NONNULL(1, 2);
+/* Is something in flight whose ERROR would come without a name? */
+bool	sender_waits(const struct daemon *) AC_NONNULL(1);
+/* Is a line of this type for this channel in flight? */
+bool	sender_asks(const struct daemon *, enum wire_type, const char *channel)
+	    AC_NONNULL(1, 3);
+void	sender_tick(struct daemon *) AC_NONNULL(1);
+
+/* --------------------------------------------------------------- views.c */
+
+void	views_readme(struct daemon *) AC_NONNULL(1);
+/* status.json is to be written, within 100 ms. */
+void	views_touch(struct daemon *) AC_NONNULL(1);
+void	views_unread(struct daemon *) AC_NONNULL(1);	/* new/ changed */
+void	views_write(struct daemon *) AC_NONNULL(1);	/* now */
+void	views_refresh(void *daemon);	/* the timer's */
+/* Is there space for a small file? 0, or -ENOSPC and its kin. */
+int	views_probe(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
+/* Count unread files again where new/ changed. */
+void	views_count(struct daemon *) AC_NONNULL(1);
+
+/* -------------------------------------------------------------- bridge.c */
+
+extern const struct client_ops bridge_ops;
+/* Look at everything: boxes, drops, outbox. Also the first look. */
+void	bridge_scan(struct daemon *) AC_NONNULL(1);
+/* Open every box that is there. */
+void	bridge_open_boxes(struct daemon *) AC_NONNULL(1);
+/* Look into every out/. */
+void	bridge_drops(struct daemon *) AC_NONNULL(1);
+void	bridge_watch_ready(void *daemon);
+void	bridge_watch_box(struct daemon *, struct spool_box *)
+	    AC_NONNULL(1, 2);
+/* The box of a DM peer, made if need be; SPOOL_OTHER beyond the limit. */
+int	bridge_peer_box(struct daemon *, const char *name,
+	    struct spool_box **) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+
+#endif
