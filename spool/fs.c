@@ -284,9 +284,27 @@ create_tmp(int dir, const char *name, char tmp[NAME_MAX + 1])
 	return fs_create(dir, tmp);
 }
 
+/* tmp takes the name, by a swap if that is wanted and can be had. */
+static int
+rename_over(int dir, const char *tmp, const char *name, bool swap)
+{
+#ifdef HAVE_RENAMEAT2
+	if (swap && renameat2(dir, tmp, dir, name, RENAME_EXCHANGE) == 0) {
+		/* Where a directory was swapped out, it goes back. */
+		if (unlinkat(dir, tmp, 0) == 0 || errno == ENOENT)
+			return 0;
+		if (renameat2(dir, tmp, dir, name, RENAME_EXCHANGE) == -1)
+			return -errno;
+	}
+#else
+	(void)swap;
+#endif
+	return renameat(dir, tmp, dir, name) == -1 ? -errno : 0;
+}
+
 int
-fs_replace(int dir, const char *name, const void *p, size_t len, bool durable,
-    int *out)
+fs_replace(int dir, const char *name, const void *p, size_t len,
+    enum fs_how how, int *out)
 {
 	char tmp[NAME_MAX + 1];
 	int fd, rc;
@@ -296,16 +314,16 @@ fs_replace(int dir, const char *name, const void *p, size_t len, bool durable,
 		return fd;	/* not ours: nothing to remove */
 
 	rc = fs_write_all(fd, p, len);
-	if (rc == 0 && durable)
+	if (rc == 0 && how == FS_DURABLE)
 		rc = fs_sync(fd);
-	if (rc == 0 && renameat(dir, tmp, dir, name) == -1)
-		rc = -errno;
+	if (rc == 0)
+		rc = rename_over(dir, tmp, name, how == FS_SWAPPED);
 	if (rc < 0) {
 		unlinkat(dir, tmp, 0);
 		close(fd);
 		return rc;
 	}
-	if (durable)
+	if (how == FS_DURABLE)
 		rc = fs_sync(dir);
 	if (rc < 0) {
 		close(fd);
@@ -319,7 +337,10 @@ int
 spool_replace(int dir, const char *name, const void *p, size_t len,
     bool durable)
 {
-	int fd, rc = fs_replace(dir, name, p, len, durable, &fd);
+	int fd, rc;
+
+	rc = fs_replace(dir, name, p, len, durable ? FS_DURABLE : FS_RENAMED,
+	    &fd);
 
 	if (rc == 0 && close(fd) == -1 && errno != EINTR)
 		rc = -errno;

@@ -63,9 +63,16 @@ int	fs_rename_noreplace(int from_dir, const char *from, int to_dir,
 /*
  * spool_replace() that hands out the new file, open for reading and writing;
  * *fd is the caller's.
+ *
+ * FS_DURABLE	after 0 it survives power loss
+ * FS_RENAMED	a power cut leaves the old or the new one on most file systems:
+ *		they start to write the file when it is renamed over another
+ * FS_SWAPPED	not even that, but then there is nothing to wait for when it
+ *		is replaced again: for what changes often
  */
+enum fs_how { FS_DURABLE, FS_RENAMED, FS_SWAPPED };
 int	fs_replace(int dir, const char *name, const void *, size_t len,
-	    bool durable, int *fd) AC_NONNULL(2, 6) AC_MUST_CHECK;
+	    enum fs_how, int *fd) AC_NONNULL(2, 6) AC_MUST_CHECK;
 /* Remove what a crash left of replacements. Only for who holds the lock. */
 void	fs_sweep(int dir);
 

@@ -26,11 +26,14 @@
  * A guess may be too low, and a line may be longer than a page. Then the file
  * is written anew and renamed over, with the line in it: within a file that
  * appears at once lines may lie as they like. A low guess happens once, as it
- * raises the guess. Long lines happen as often as they are sent, so a file
- * that is written anew keeps RING_BYTES at most, and that bounds their cost.
+ * raises the guess. Long lines happen as often as they are sent, and to copy a
+ * megabyte for each would be dear. So what is kept when a file is written anew
+ * has to be earned: BYTES_LEAST are free, and every line since the last time
+ * earns BYTES_EARNED more. A long line now and then finds the whole ring paid
+ * for; where all are long, the ring is shorter.
  *
  * Rule two: at SPOOL_RING_LINES the file is written anew with the newest
- * KEEP_LINES, so that a line costs O(1), averaged.
+ * KEEP_LINES. By both rules a line costs O(1), averaged.
  *
  * The file is a view: it isn't synced, and what a power cut makes of it is
  * mended when it is opened. Agents shouldn't touch it, but own the directory:
@@ -52,9 +55,11 @@
 #define PAGE		4096u
 #define FADE		64u		/* lines over which the guess fades */
 #define KEEP_LINES	750u		/* after a cut */
-#define RING_BYTES	(1u << 20)	/* of a file written anew */
-#define READ_MAX	(16 << 20)	/* of a file found; we make 5 MiB */
-#define QUEUE_BYTES	(16u << 20)	/* kept while the disk is full */
+#define BYTES_LEAST	(256u << 10)	/* of a file written anew */
+#define BYTES_EARNED	(16u << 10)	/* more, for each line since */
+#define BYTES_MOST	(4u << 20)
+#define READ_MAX	(16 << 20)	/* of a file found; we make 8 MiB */
+#define QUEUE_BYTES	(8u << 20)	/* kept while the disk is full */
 
 struct spool_ring {
 	int	 dir;			/* ours: a duplicate */
@@ -64,6 +69,7 @@ struct spool_ring {
 	int	 fd;			/* -1: there is no file */
 	struct stat st;			/* of fd; st_size is kept up to date */
 	size_t	 lines;			/* in the file */
+	size_t	 since;			/* lines since it was written anew */
 	bool	 renew;			/* must be written anew */
 
 	size_t	 guess;			/* bytes that the next line may have,
@@ -148,6 +154,7 @@ take_over(struct spool_ring *r)
 	if (r->fd != -1)
 		close(r->fd);
 	r->lines = 0;
+	r->since = SPOOL_RING_LINES;	/* nobody knows: paid for */
 	r->renew = false;
 	r->fd = fs_open_any(r->dir, r->name, O_RDWR, &r->st);
 	if (r->fd < 0) {
@@ -213,7 +220,7 @@ static int
 compose(const struct spool_ring *r, struct buf *out, size_t *count)
 {
 	struct buf text = BUF_INIT;
-	size_t n = 0, at = 0, keep;
+	size_t n = 0, at = 0, keep, bytes;
 	int rc = read_file(r, &text);
 
 	if (rc == 0) {
@@ -225,7 +232,10 @@ compose(const struct spool_ring *r, struct buf *out, size_t *count)
 	if (rc < 0)
 		return rc;
 	keep = n > SPOOL_RING_LINES ? KEEP_LINES : n;
-	while (n > keep || (n > 1 && out->len - at > RING_BYTES)) {
+	bytes = BYTES_LEAST + (r->since + r->queued) * BYTES_EARNED;
+	if (bytes > BYTES_MOST)
+		bytes = BYTES_MOST;
+	while (n > keep || (n > 1 && out->len - at > bytes)) {
 		at += line_len(out->p + at, out->len - at);
 		n--;
 	}
@@ -236,9 +246,13 @@ compose(const struct spool_ring *r, struct buf *out, size_t *count)
 	return buf_err(out);
 }
 
-/* Write the file anew with all that is queued. */
+/*
+ * Write the file anew with all that is queued. Long lines make that happen
+ * often; the cut at SPOOL_RING_LINES may take the time to be kept by a power
+ * cut.
+ */
 static int
-write_anew(struct spool_ring *r)
+write_anew(struct spool_ring *r, enum fs_how how)
 {
 	struct buf b = BUF_INIT;
 	struct stat st;
@@ -248,7 +262,7 @@ write_anew(struct spool_ring *r)
 	rc = compose(r, &b, &n);
 	if (rc == 0)
 		rc = fs_replace(r->dir, r->name, b.p != NULL ? b.p : "", b.len,
-		    false, &fd);
+		    how, &fd);
 	buf_fini(&b);
 	if (rc < 0)
 		return rc;
@@ -265,6 +279,7 @@ write_anew(struct spool_ring *r)
 	r->fd = fd;
 	r->st = st;
 	r->lines = n;
+	r->since = 0;
 	r->renew = false;
 	return 0;
 }
@@ -314,6 +329,7 @@ account(struct spool_ring *r, const char *p, size_t n)
 	for (; n > 0 && (len = line_len(p, n)) > 0; p += len, n -= len) {
 		drop += line_len(r->queue.p + drop, r->queue.len - drop);
 		r->lines++;
+		r->since++;
 		r->queued--;
 	}
 	buf_drop(&r->queue, drop);
@@ -349,7 +365,7 @@ append(struct spool_ring *r, const struct buf *b)
 		if (whole == 0) {
 			/* Not even one line in a piece: all at once, then. */
 			r->renew = true;
-			return write_anew(r);
+			return write_anew(r, FS_RENAMED);
 		}
 	}
 	return 0;
@@ -380,12 +396,12 @@ flush(struct spool_ring *r)
 	if (rc < 0)
 		return rc;
 	if (r->fd == -1 || r->renew || r->lines + r->queued > SPOOL_RING_LINES)
-		return write_anew(r);
+		return write_anew(r, FS_RENAMED);
 	rc = lay_out(r, &b);
 	if (rc == 1)
 		rc = append(r, &b);
 	else if (rc == 0)
-		rc = write_anew(r);
+		rc = write_anew(r, FS_SWAPPED);
 	buf_fini(&b);
 	return rc;
 }
@@ -417,7 +433,7 @@ ring_open(struct spool_ring **out, int dir, const char *name,
 		rc = take_over(r);
 	/* Mended at once if it can be; on a full disk, at the first flush. */
 	if (rc == 0 && r->renew) {
-		rc = write_anew(r);
+		rc = write_anew(r, FS_RENAMED);
 		if (rc == -ENOSPC || rc == -EDQUOT)
 			rc = 0;
 	}

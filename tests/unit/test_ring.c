@@ -237,6 +237,35 @@ a_thousand_lines_are_the_most(void **state)
 	spool_ring_close(r);
 }
 
+static void
+long_lines_shorten_the_ring_only_if_all_are(void **state)
+{
+	struct spot *s = *state;
+	struct spool_ring *r = ring_of(s);
+	struct stat st;
+	long n = 0;
+
+	for (; n < 900; n++) {
+		add(r, n, n % 100 == 99 ? 9000 : 1000);
+		assert_int_equal(spool_ring_flush(r), 0);
+	}
+	assert_int_equal(look(s).first, 0);
+	for (; n < 1900; n++) {
+		add(r, n, 9000);
+		assert_int_equal(spool_ring_flush(r), 0);
+	}
+	assert_int_equal(look(s).last, 1899);
+	assert_in_range(look(s).lines, 25, 40);
+	assert_int_equal(fstatat(s->fd, RING, &st, 0), 0);
+	assert_in_range(st.st_size, 0, 300 << 10);
+	for (; n < 2700; n++) {
+		add(r, n, 100);
+		assert_int_equal(spool_ring_flush(r), 0);
+	}
+	assert_in_range(look(s).lines, 800, 1000);
+	spool_ring_close(r);
+}
+
 /* The reader's half: 0 if all that it saw was well. */
 static int
 read_until(const struct spot *s, int stop)
@@ -523,6 +552,7 @@ struct crash {
 	struct spot	*s;
 	long		 n;		/* lines before */
 	bool		 cut;		/* does it cut? */
+	size_t		 len;		/* of the lines added */
 };
 
 static void
@@ -548,7 +578,7 @@ write_ring(void *arg)
 	int rc;
 
 	for (long i = c->n; i < c->n + 10; i++)
-		add(r, i, 30);
+		add(r, i, c->len);
 	rc = spool_ring_flush(r);
 	spool_ring_close(r);
 	return rc;
@@ -578,11 +608,13 @@ verify_ring(void *arg, bool died)
 static void
 a_crash_at_any_call_leaves_whole_lines(void **state)
 {
-	struct crash append = { *state, 20, false };
-	struct crash cut = { *state, 1000, true };
+	struct crash append = { *state, 20, false, 30 };
+	struct crash cut = { *state, 1000, true, 30 };
+	struct crash swap = { *state, 20, false, 5000 };
 
 	fault_each(prepare_ring, write_ring, verify_ring, &append);
 	fault_each(prepare_ring, write_ring, verify_ring, &cut);
+	fault_each(prepare_ring, write_ring, verify_ring, &swap);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, spot_make, spot_remove)
@@ -596,6 +628,7 @@ main(void)
 		TEST(no_appended_line_crosses_a_page),
 		TEST(a_batch_is_one_write),
 		TEST(a_thousand_lines_are_the_most),
+		TEST(long_lines_shorten_the_ring_only_if_all_are),
 		TEST(a_reader_sees_whole_lines_at_every_instant),
 		TEST(goes_on_where_it_was),
 		TEST(an_unclean_end_is_mended),
