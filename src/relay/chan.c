@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+
 struct chan *
 chan_find(struct relay *r, const char *name, size_t len)
 {
@@ -112,23 +114,20 @@ void
 chan_tell(struct chan *c, const struct peer *except)
 {
 	struct relay *r;
-	unsigned char head[10];
-	size_t n;
+	size_t off, len;
 
 	if (c->count == 0)
 		return;
 	r = c->members[0]->peer->relay;
-	if (buf_err(&r->json) == 0) {
-		n = peer_frame_header(head, r->json.len);
-		buf_clear(&r->scratch);
-		buf_add(&r->scratch, head, n);
-		buf_add(&r->scratch, r->json.p, r->json.len);
-		if (buf_err(&r->scratch) == 0)
-			for (size_t i = 0; i < c->count; i++)
-				if (c->members[i]->peer != except)
-					peer_put_frames(c->members[i]->peer,
-					    r->scratch.p, r->scratch.len);
-	}
+	off = peer_share(r, SHARE_REPLY, r->json.p, r->json.len, &len);
+	if (buf_err(&r->json) < 0 || buf_err(&r->shared[SHARE_REPLY]) < 0)
+		log_error("tell", "channel", c->name, "err", "out of memory",
+		    NULL);
+	else
+		for (size_t i = 0; i < c->count; i++)
+			if (c->members[i]->peer != except)
+				peer_put_shared(c->members[i]->peer,
+				    SHARE_REPLY, off, len);
 	buf_clear(&r->json);
 }
 

@@ -16,6 +16,8 @@
 #define KNOWN	(1u << PEER_KNOWN)
 #define PROVING	(1u << PEER_HELD | 1u << PEER_KNOWN)
 
+#define PORTION	(16u << 20)
+
 /*
  * cost in tokens of the session's bucket. Free is what a client must be able
  * to say at any time, and IDENTIFY, which works once. The first joins are
@@ -127,6 +129,10 @@ dispatch(struct peer *p, const char *text, size_t len)
 	const char *end = text + len, *nl;
 	int rc;
 
+	/* A turn that reads from thousands is written in portions. */
+	if (p->relay->shared[SHARE_MSG].len > PORTION ||
+	    p->relay->shared[SHARE_REPLY].len > PORTION)
+		turn_end(p->relay);
 	rc = wire_parse(m, text, len, WIRE_FROM_CLIENT);
 	if (rc == 0 || memchr(text, '\n', len) == NULL) {
 		handle(p, text, len, rc);

@@ -93,7 +93,7 @@ put_one(struct member *m, uint64_t seq)
 	if (p->cap_stored)
 		wire_put_int(&r->json, WF_J, (int64_t)pos + 1);
 	wire_end(&r->json);
-	peer_reply(p);
+	peer_reply_own(p);
 	return 0;
 }
 

@@ -137,6 +137,24 @@ struct invite {
 
 /* ---- peers (peer.c) */
 
+/*
+ * What a peer still has to be sent. Frames of this loop turn are shared: they
+ * lie in relay->shared and a peer notes which parts are its. What can't be
+ * sent at the end of the turn is copied to own, and goes first.
+ */
+enum share { SHARE_MSG, SHARE_REPLY, SHARES };	/* two, so that what goes to
+						   many lies side by side */
+#define SENDQ_PARTS 8
+struct sendq {
+	size_t		 len;		/* bytes waiting, all in all */
+	struct buf	 own;
+	unsigned	 nparts;
+	struct sendq_part {
+		uint32_t	off, len;
+		enum share	share;
+	}		 parts[SENDQ_PARTS];
+};
+
 enum peer_state {
 	PEER_NEW,		/* has to IDENTIFY */
 	PEER_HELD,		/* identified, WELCOME waits for the proof */
@@ -175,7 +193,7 @@ struct peer {
 	int64_t		 nick_ms;	/* last SET_NICK */
 
 	struct buf	 in_buf;	/* a message that came in pieces */
-	struct buf	 out;		/* LWS_PRE unused bytes, then frames */
+	struct sendq	 q;
 	bool		 dirty;		/* on relay->dirty */
 	bool		 behind;	/* pump again when the queue is empty */
 	bool		 mail_behind;	/* not all letters are queued yet */
@@ -216,6 +234,7 @@ struct relay {
 	uint64_t	 stored;	/* synced position */
 	struct wire_msg	 msg;		/* the one being handled */
 	struct buf	 json, rec, scratch;
+	struct buf	 shared[SHARES]; /* frames of this turn */
 	struct turn	*turn;
 	struct access	*access;
 	TAILQ_HEAD(, verify) verifies;	/* oldest first */
@@ -275,14 +294,22 @@ struct peer *peer_new(struct relay *, struct lws *) AC_NONNULL(1, 2);
 void	peer_gone(struct peer *) AC_NONNULL(1);
 /* Leave every channel and the id, telling the others. */
 void	peer_leave_all(struct peer *) AC_NONNULL(1);
-/* Queue one JSON text as a frame. Over the queue's bound the peer is closed. */
+/*
+ * Queue one JSON text as a frame. Over the queue's bound, or out of memory,
+ * the peer is closed: it never gets half of what it should.
+ */
 void	peer_put(struct peer *, const char *json, size_t len)
 	    AC_NONNULL(1, 2);
-/* Queue frames as they are. */
-void	peer_put_frames(struct peer *, const char *, size_t len)
-	    AC_NONNULL(1, 2);
+/* Queue a part of relay->shared that holds whole frames. */
+void	peer_put_shared(struct peer *, enum share, size_t off, size_t len)
+	    AC_NONNULL(1);
 /* Queue what relay->json holds, and clear it. */
 void	peer_reply(struct peer *) AC_NONNULL(1);
+/* The same for a long series to one peer, such as a replay: not shared. */
+void	peer_reply_own(struct peer *) AC_NONNULL(1);
+/* Append a frame to relay->shared; its place. Failure shows in buf_err(). */
+size_t	peer_share(struct relay *, enum share, const char *json, size_t len,
+	    size_t *frame_len) AC_NONNULL(1, 3, 5);
 /* ERROR. text NULL: the code's own sentence; re: from relay->msg's id. */
 void	peer_error(struct peer *, int rc, const char *text) AC_NONNULL(1);
 /* The same with the id that it answers ("" for none). */
@@ -307,12 +334,11 @@ size_t	peer_frame_header(unsigned char out[10], size_t len) AC_NONNULL(1);
 
 /* ---- listen.c: what peer.c needs of libwebsockets */
 
-int	listen_write(struct peer *, char *frames, size_t len)
+int	listen_write(struct peer *, const char *frames, size_t len)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;	/* -1: dead */
 bool	listen_choked(const struct peer *) AC_NONNULL(1);
 void	listen_want_write(struct peer *) AC_NONNULL(1);
 void	listen_kill(struct peer *) AC_NONNULL(1);
-size_t	listen_headroom(void);	/* bytes to leave free ahead of the frames */
 
 void	listen_wake(struct relay *) AC_NONNULL(1);	/* a sync has ended */
 /* Change by how much an address has open. */
@@ -497,6 +523,8 @@ void	operator_close(struct relay *) AC_NONNULL(1);
 
 /* ---- loop.c */
 
+/* Call store_tick() in so many ms, if that isn't arranged already. */
+void	loop_sync_soon(struct relay *, int64_t ms) AC_NONNULL(1);
 /* Call view_flush() in 100 ms. */
 void	loop_view_soon(struct relay *) AC_NONNULL(1);
 

@@ -298,7 +298,6 @@ listen_tick(struct relay *r, int64_t now_ms)
 	access_tick(r);
 	if (++r->ticks % RESCAN_S == 0)
 		operator_rescan(r);
-	store_tick(r->store);
 	if (r->stopping && r->npeers == 0)
 		loop_stop(r);
 }

@@ -45,7 +45,7 @@ struct loop_ctx {
 	struct relay	*relay;
 	struct lws_context *lws;
 	struct lws_vhost *vhost;
-	lws_sorted_usec_list_t tick, view;
+	lws_sorted_usec_list_t tick, view, sync;
 	bool		 stop;
 	char		 address[64];
 #ifdef HAVE_LIBUV
@@ -172,6 +172,24 @@ loop_view_soon(struct relay *r)
 	/* Not set yet: nothing runs when nothing happens. */
 	if (l != NULL && lws_dll2_is_detached(&l->view.list))
 		lws_sul_schedule(l->lws, 0, &l->view, on_view, VIEW_US);
+}
+
+static void
+on_sync(lws_sorted_usec_list_t *sul)
+{
+	struct loop_ctx *l = lws_container_of(sul, struct loop_ctx, sync);
+
+	store_tick(l->relay->store);
+}
+
+void
+loop_sync_soon(struct relay *r, int64_t ms)
+{
+	struct loop_ctx *l = r->loop;
+
+	if (l != NULL && lws_dll2_is_detached(&l->sync.list))
+		lws_sul_schedule(l->lws, 0, &l->sync, on_sync,
+		    ms * LWS_US_PER_MS);
 }
 
 static void
@@ -405,6 +423,7 @@ loop_close(struct relay *r)
 	if (l->lws != NULL) {
 		lws_sul_cancel(&l->tick);
 		lws_sul_cancel(&l->view);
+		lws_sul_cancel(&l->sync);
 		lws_context_destroy(l->lws);
 	}
 #ifdef HAVE_LIBUV
@@ -423,10 +442,10 @@ loop_close(struct relay *r)
 /* ---- what listen.c and peer.c need of a socket */
 
 int
-listen_write(struct peer *p, char *frames, size_t len)
+listen_write(struct peer *p, const char *frames, size_t len)
 {
 	/* LWS_WRITE_HTTP: the bytes as they are; the frames are made. */
-	return lws_write(p->wsi, (unsigned char *)frames, len,
+	return lws_write(p->wsi, (unsigned char *)(uintptr_t)frames, len,
 	    LWS_WRITE_HTTP) < (int)len ? -1 : 0;
 }
 
@@ -446,10 +465,4 @@ void
 listen_kill(struct peer *p)
 {
 	lws_set_timeout(p->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
-}
-
-size_t
-listen_headroom(void)
-{
-	return LWS_PRE;
 }

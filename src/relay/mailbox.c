@@ -104,7 +104,7 @@ put_one(struct peer *p, const struct letter *l)
 	turn_open(&r->json, head.json, head.json_len);
 	wire_put_int(&r->json, WF_MAILBOX_SEQ, (int64_t)l->seq);
 	wire_end(&r->json);
-	peer_reply(p);
+	peer_reply_own(p);
 	return 0;
 }
 

@@ -27,17 +27,20 @@ tell_neighbours(struct peer *p)
 	struct relay *r = p->relay;
 	uint64_t mark = ++r->marks;
 	struct member *m;
+	size_t off, len;
 
 	p->mark = mark;
-	LIST_FOREACH(m, &p->in, of_peer)
-		for (size_t i = 0; i < m->chan->count; i++) {
-			struct peer *other = m->chan->members[i]->peer;
+	off = peer_share(r, SHARE_REPLY, r->json.p, r->json.len, &len);
+	if (buf_err(&r->json) == 0 && buf_err(&r->shared[SHARE_REPLY]) == 0)
+		LIST_FOREACH(m, &p->in, of_peer)
+			for (size_t i = 0; i < m->chan->count; i++) {
+				struct peer *other = m->chan->members[i]->peer;
 
-			if (other->mark == mark || buf_err(&r->json) < 0)
-				continue;
-			other->mark = mark;
-			peer_put(other, r->json.p, r->json.len);
-		}
+				if (other->mark == mark)
+					continue;
+				other->mark = mark;
+				peer_put_shared(other, SHARE_REPLY, off, len);
+			}
 	buf_clear(&r->json);
 }
 

@@ -12,7 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define KEEP_CAP 2048	/* bytes of an empty queue's memory that are kept */
+#define TOO_SLOW	"You read too slowly: connect again, and JOIN with since."
+#define NO_MEMORY	"The relay is out of memory."
 
 struct peer *
 peer_new(struct relay *r, struct lws *wsi)
@@ -88,14 +89,14 @@ peer_gone(struct peer *p)
 	auth_fini(p);
 	dedupe_fini(&p->dedupe);
 	buf_fini(&p->in_buf);
-	buf_fini(&p->out);
+	buf_fini(&p->q.own);
 	free(p);
 }
 
 size_t
 peer_queued(const struct peer *p)
 {
-	return p->out.len > 0 ? p->out.len - listen_headroom() : 0;
+	return p->q.len;
 }
 
 size_t
@@ -118,41 +119,85 @@ peer_frame_header(unsigned char out[10], size_t len)
 	return 10;
 }
 
-void
-peer_put_frames(struct peer *p, const char *frames, size_t len)
+size_t
+peer_share(struct relay *r, enum share share, const char *json, size_t len,
+    size_t *frame_len)
+{
+	struct buf *b = &r->shared[share];
+	size_t off = b->len;
+	unsigned char head[10];
+
+	buf_add(b, head, peer_frame_header(head, len));
+	buf_add(b, json, len);
+	*frame_len = b->len - off;
+	return off;
+}
+
+/* Bytes were queued: see to it that they are sent, or that they aren't. */
+static void
+queued(struct peer *p, size_t len)
 {
 	struct relay *r = p->relay;
 
-	if (p->state == PEER_CLOSING)
-		return;
-	if (p->out.len == 0) {
-		size_t room = listen_headroom();
-
-		if (buf_reserve(&p->out, room + len) != NULL)
-			p->out.len = room;
-	}
-	buf_add(&p->out, frames, len);
-	if (buf_err(&p->out) < 0) {
-		peer_drop(p, 1011, "The relay is out of memory.");
-		return;
-	}
+	p->q.len += len;
 	if (!p->dirty) {
 		p->dirty = true;
 		TAILQ_INSERT_TAIL(&r->dirty, p, dirties);
 	}
-	if (p->out.len > (size_t)r->conf.queue_max)
-		peer_drop(p, 1008, "You read too slowly: connect again, and "
-		    "JOIN with since.");
+	if (p->q.len > (size_t)r->conf.queue_max)
+		peer_drop(p, 1008, TOO_SLOW);
+}
+
+/* Copy the shared parts: they won't be there in the next turn. */
+static int
+keep(struct peer *p)
+{
+	for (unsigned i = 0; i < p->q.nparts; i++) {
+		const struct sendq_part *part = &p->q.parts[i];
+
+		buf_add(&p->q.own, p->relay->shared[part->share].p + part->off,
+		    part->len);
+	}
+	p->q.nparts = 0;
+	if (buf_err(&p->q.own) == 0)
+		return 0;
+	peer_drop(p, 1011, NO_MEMORY);
+	return -ENOMEM;
+}
+
+void
+peer_put_shared(struct peer *p, enum share share, size_t off, size_t len)
+{
+	struct sendq *q = &p->q;
+	struct sendq_part *last;
+
+	if (p->state == PEER_CLOSING)
+		return;
+	last = q->nparts > 0 ? &q->parts[q->nparts - 1] : NULL;
+	if (last != NULL && last->share == share &&
+	    last->off + last->len == off) {
+		last->len += (uint32_t)len;
+	} else {
+		if (q->nparts == SENDQ_PARTS && keep(p) < 0)
+			return;
+		q->parts[q->nparts++] = (struct sendq_part){ (uint32_t)off,
+		    (uint32_t)len, share };
+	}
+	queued(p, len);
 }
 
 void
 peer_put(struct peer *p, const char *json, size_t len)
 {
-	unsigned char head[10];
-	size_t n = peer_frame_header(head, len);
+	size_t off, frame_len;
 
-	peer_put_frames(p, (const char *)head, n);
-	peer_put_frames(p, json, len);
+	if (p->state == PEER_CLOSING)
+		return;
+	off = peer_share(p->relay, SHARE_REPLY, json, len, &frame_len);
+	if (buf_err(&p->relay->shared[SHARE_REPLY]) == 0)
+		peer_put_shared(p, SHARE_REPLY, off, frame_len);
+	else
+		peer_drop(p, 1011, NO_MEMORY);
 }
 
 void
@@ -163,7 +208,26 @@ peer_reply(struct peer *p)
 	if (buf_err(b) == 0)
 		peer_put(p, b->p, b->len);
 	else
-		peer_drop(p, 1011, "The relay is out of memory.");
+		peer_drop(p, 1011, NO_MEMORY);
+	buf_clear(b);
+}
+
+void
+peer_reply_own(struct peer *p)
+{
+	struct buf *b = &p->relay->json;
+	unsigned char head[10];
+	size_t n;
+
+	if (p->state != PEER_CLOSING && keep(p) == 0) {
+		n = peer_frame_header(head, b->len);
+		buf_add(&p->q.own, head, n);
+		buf_add(&p->q.own, b->p, b->len);
+		if (buf_err(b) == 0 && buf_err(&p->q.own) == 0)
+			queued(p, n + b->len);
+		else
+			peer_drop(p, 1011, NO_MEMORY);
+	}
 	buf_clear(b);
 }
 
@@ -216,7 +280,9 @@ void
 peer_drop(struct peer *p, uint16_t code, const char *why)
 {
 	/* Nobody reads it: don't keep it. */
-	buf_fini(&p->out);
+	buf_fini(&p->q.own);
+	p->q.nparts = 0;
+	p->q.len = 0;
 	peer_close(p, code, why);
 }
 
@@ -229,25 +295,43 @@ letters_drained(struct peer *p)
 	agent_ack(p->relay, p->agent, p->letters);
 }
 
+/* All that waits in one run of bytes; NULL: no memory, the peer is dropped. */
+static const char *
+gather(struct peer *p)
+{
+	struct sendq *q = &p->q;
+	const struct sendq_part *only = &q->parts[0];
+
+	if (q->own.len == 0 && q->nparts == 1)
+		return p->relay->shared[only->share].p + only->off;
+	return keep(p) == 0 ? q->own.p : NULL;
+}
+
 void
 peer_flush(struct peer *p)
 {
-	if (p->out.len == 0)
+	struct sendq *q = &p->q;
+	const char *bytes;
+	int rc;
+
+	if (q->len == 0)
 		return;
 	if (listen_choked(p)) {
-		listen_want_write(p);
+		if (keep(p) == 0)
+			listen_want_write(p);
 		return;
 	}
-	if (listen_write(p, p->out.p + listen_headroom(),
-	    p->out.len - listen_headroom()) < 0) {
-		buf_fini(&p->out);
+	bytes = gather(p);
+	if (bytes == NULL)
+		return;
+	rc = listen_write(p, bytes, q->len);
+	buf_fini(&q->own);
+	q->nparts = 0;
+	q->len = 0;
+	if (rc < 0) {
 		listen_kill(p);
 		return;
 	}
-	if (p->out.cap > KEEP_CAP)
-		buf_fini(&p->out);
-	else
-		buf_clear(&p->out);
 	if (listen_choked(p)) {
 		listen_want_write(p);
 		if (p->slow_ms == 0)
@@ -268,7 +352,7 @@ peer_writable(struct peer *p)
 		return 0;
 	p->slow_ms = 0;
 	if (p->state == PEER_CLOSING)
-		return p->out.len == 0 ? -1 : 0;
+		return p->q.len == 0 ? -1 : 0;
 	if (p->behind)
 		history_pump_peer(p);
 	return 0;
@@ -296,6 +380,5 @@ peer_tick(struct relay *r, int64_t now_ms)
 	LIST_FOREACH(p, &r->peers, all)
 		if (p->slow_ms != 0 && now_ms - p->slow_ms >= SLOW_MS &&
 		    peer_queued(p) > SLOW_BYTES)
-			peer_drop(p, 1008, "You read too slowly: connect "
-			    "again, and JOIN with since.");
+			peer_drop(p, 1008, TOO_SLOW);
 }

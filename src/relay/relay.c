@@ -90,6 +90,8 @@ free_all(struct relay *r)
 	buf_fini(&r->json);
 	buf_fini(&r->rec);
 	buf_fini(&r->scratch);
+	for (int i = 0; i < SHARES; i++)
+		buf_fini(&r->shared[i]);
 	spool_close(r->spool);
 }
 

@@ -15,9 +15,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "spool/journal.h"
 
-#define SEGMENT_LEN (64u << 20)
+#define SEGMENT_LEN	(64u << 20)
+#define GROUP_MS	4	/* STORED is never later than 5 ms by our doing */
+#define INTERVAL_MS	1000
 
 struct store {
 	struct journal	*journal;
@@ -33,6 +36,7 @@ struct store {
 	int		 result;
 
 	bool		 started, busy;	/* the loop's own: a sync is out */
+	int64_t		 begun_ms;	/* the last one, monotonic */
 	void		(*wake)(void *);
 	void		*wake_arg;
 	store_fn	*fn;
@@ -87,6 +91,7 @@ store_open(struct store **out, int dir, enum relay_sync mode, bool repair,
 	if (s == NULL)
 		return -ENOMEM;
 	s->mode = mode;
+	s->begun_ms = -INTERVAL_MS;
 	s->fd = -1;
 	s->fn = fn;
 	s->fn_arg = arg;
@@ -121,16 +126,30 @@ store_start(struct store *s, void (*wake)(void *), void *arg)
 	return rc;
 }
 
+int64_t
+store_wait_ms(const struct store *s)
+{
+	int64_t pause = s->mode == RELAY_SYNC_GROUP ? GROUP_MS : INTERVAL_MS;
+	int64_t left;
+
+	if (s->mode == RELAY_SYNC_NEVER || s->busy || !s->started ||
+	    s->failed != 0 ||
+	    journal_synced(s->journal) >= journal_end(s->journal))
+		return -1;
+	left = s->begun_ms + pause - clock_mono_ms();
+	return left > 0 ? left : 0;
+}
+
 /* Lend the thread what isn't synced, if it has nothing to do. */
-static void
-sync_begin(struct store *s)
+void
+store_tick(struct store *s)
 {
 	int fd;
 
-	if (s->busy || !s->started || s->failed != 0 ||
-	    journal_sync_begin(s->journal, &fd) != 1)
+	if (store_wait_ms(s) != 0 || journal_sync_begin(s->journal, &fd) != 1)
 		return;
 	s->busy = true;
+	s->begun_ms = clock_mono_ms();
 	pthread_mutex_lock(&s->lock);
 	s->fd = fd;
 	pthread_cond_broadcast(&s->cond);
@@ -178,8 +197,8 @@ store_commit(struct store *s)
 	if (s->failed != 0)
 		return s->failed;
 	rc = journal_commit(s->journal);
-	if (rc == 0 && s->mode == RELAY_SYNC_GROUP)
-		sync_begin(s);
+	if (rc == 0)
+		store_tick(s);
 	return rc;
 }
 
@@ -206,19 +225,11 @@ store_synced(struct store *s, uint64_t *upto)
 	}
 	if (s->failed != 0)
 		return s->failed;
-	if (done && s->mode == RELAY_SYNC_GROUP)
-		sync_begin(s);
+	store_tick(s);
 	/* --sync never: what is written is as stored as it gets. */
 	*upto = s->mode == RELAY_SYNC_NEVER ? journal_end(s->journal) :
 	    journal_synced(s->journal);
 	return 0;
-}
-
-void
-store_tick(struct store *s)
-{
-	if (s->mode == RELAY_SYNC_INTERVAL)
-		sync_begin(s);
 }
 
 int

@@ -73,7 +73,15 @@ void	store_abandon(struct store *) AC_NONNULL(1);
  */
 int	store_synced(struct store *, uint64_t *upto)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
-/* --sync interval: begin a sync if something waits for one. */
+/*
+ * Syncs that follow each other without a pause would cost more than all the
+ * rest, so one begins a few milliseconds after the one before began, at once
+ * if that is long ago; with --sync interval, a second after.
+ *
+ * store_wait_ms	in how long store_tick() is due; -1: nothing waits
+ * store_tick		begin a sync if one is due
+ */
+int64_t	store_wait_ms(const struct store *) AC_NONNULL(1);
 void	store_tick(struct store *) AC_NONNULL(1);
 
 /* Append the body of a committed record to out. */

@@ -11,6 +11,8 @@
 
 #include "base/log.h"
 
+#define SHARED_KEEP (4u << 20)	/* memory kept for the next turn's frames */
+
 /* One noted message, with what is needed to take it back. */
 struct note {
 	struct chan	*chan;		/* or a DM: */
@@ -20,16 +22,17 @@ struct note {
 	uint64_t	 seq;
 	uint64_t	 j;		/* position + 1 */
 	struct dedupe	*dedupe;	/* that has its id, or NULL */
-	size_t		 frame, frame_len;	/* in turn->frames */
-	size_t		 own, own_len;	/* the sender's frame; 0: the same */
+	size_t		 frame, frame_len;	/* in shared[SHARE_MSG] */
+	size_t		 own, own_len;	/* the sender's, in shared[SHARE_REPLY];
+					   0: it is the same */
 	char		 id[WIRE_ID_MAX + 1];
 };
 
 struct turn {
 	struct note	*notes;
 	size_t		 count, cap;
-	struct buf	 frames;
 	bool		 records;	/* something else is in the batch */
+	bool		 broken;	/* the batch holds what was not noted */
 	bool		 committing;
 };
 
@@ -46,7 +49,6 @@ turn_free(struct relay *r)
 	if (r->turn == NULL)
 		return;
 	free(r->turn->notes);
-	buf_fini(&r->turn->frames);
 	free(r->turn);
 	r->turn = NULL;
 }
@@ -87,39 +89,30 @@ append(struct relay *r, enum store_type type, const struct rec_head *h)
 	return store_append(r->store, type, iov, 2);
 }
 
-/* A frame in turn->frames: json, and members that only some get. */
-static void
-add_frame(struct turn *t, const char *json, size_t len, int64_t mailbox_seq,
-    int64_t j, bool queued, size_t *at, size_t *frame_len)
+/* A shared frame: json, and members that only some get. */
+static size_t
+add_frame(struct relay *r, enum share share, const struct rec_head *h,
+    int64_t mailbox_seq, int64_t j, bool queued, size_t *len)
 {
-	struct buf *b = &t->frames;
-	unsigned char head[10] = { 0 };
-	size_t body, n;
+	struct buf *b = &r->scratch;
 
-	*at = b->len;
-	if (mailbox_seq == 0 && j == 0 && !queued) {
-		n = peer_frame_header(head, len);
-		buf_add(b, head, n);
-		buf_add(b, json, len);
-	} else {
-		/* Its length is known afterwards: the header is put ahead. */
-		buf_add(b, head, sizeof(head));
-		body = b->len;
-		turn_open(b, json, len);
-		if (queued)
-			wire_put_bool(b, WF_QUEUED, true);
-		if (mailbox_seq != 0)
-			wire_put_int(b, WF_MAILBOX_SEQ, mailbox_seq);
-		if (j != 0)
-			wire_put_int(b, WF_J, j);
-		wire_end(b);
-		if (buf_err(b) < 0)
-			return;
-		n = peer_frame_header(head, b->len - body);
-		*at = body - n;
-		memcpy(b->p + *at, head, n);
+	if (mailbox_seq == 0 && j == 0 && !queued)
+		return peer_share(r, share, h->json, h->json_len, len);
+	buf_clear(b);
+	turn_open(b, h->json, h->json_len);
+	if (queued)
+		wire_put_bool(b, WF_QUEUED, true);
+	if (mailbox_seq != 0)
+		wire_put_int(b, WF_MAILBOX_SEQ, mailbox_seq);
+	if (j != 0)
+		wire_put_int(b, WF_J, j);
+	wire_end(b);
+	if (buf_err(b) < 0) {
+		r->shared[share].failed = true;
+		*len = 0;
+		return 0;
 	}
-	*frame_len = b->len - *at;
+	return peer_share(r, share, b->p, b->len, len);
 }
 
 static struct dedupe *
@@ -161,18 +154,15 @@ turn_msg(struct relay *r, struct chan *c, struct peer *from,
 	if (n == NULL)
 		return -ENOMEM;
 	n->chan = c;
-	add_frame(t, h->json, h->json_len, 0, 0, false, &n->frame,
-	    &n->frame_len);
+	n->frame = add_frame(r, SHARE_MSG, h, 0, 0, false, &n->frame_len);
 	pos = append(r, STORE_MSG, h);
 	if (pos == 0 || history_add(c, &r->conf, pos) < 0) {
-		/* The batch may hold it: it must not be written. */
-		buf_clear(&t->frames);
-		t->frames.failed = true;
+		t->broken = true;
 		return -ENOMEM;
 	}
 	if (j)
-		add_frame(t, h->json, h->json_len, 0, (int64_t)pos + 1, false,
-		    &n->own, &n->own_len);
+		n->own = add_frame(r, SHARE_REPLY, h, 0, (int64_t)pos + 1,
+		    false, &n->own_len);
 	finish(r, n, from, pos, h);
 	return 0;
 }
@@ -194,16 +184,15 @@ turn_dm(struct relay *r, struct agent *agent, struct peer *target,
 	pos = append(r, STORE_DM, h);
 	if (pos == 0 || (agent != NULL && mailbox_add(agent, h->seq, pos,
 	    h->from, h->from_len, h->json_len) < 0)) {
-		buf_clear(&t->frames);
-		t->frames.failed = true;
+		t->broken = true;
 		return -ENOMEM;
 	}
 	j = from != NULL && from->cap_stored ? (int64_t)pos + 1 : 0;
-	add_frame(t, h->json, h->json_len, mseq, self ? j : 0, false,
-	    &n->frame, &n->frame_len);
+	n->frame = add_frame(r, SHARE_MSG, h, mseq, self ? j : 0, false,
+	    &n->frame_len);
 	if (!self)
-		add_frame(t, h->json, h->json_len, 0, j, target == NULL,
-		    &n->own, &n->own_len);
+		n->own = add_frame(r, SHARE_REPLY, h, 0, j, target == NULL,
+		    &n->own_len);
 	finish(r, n, from, pos, h);
 	return 0;
 }
@@ -221,33 +210,32 @@ turn_record(struct relay *r, enum store_type type)
 }
 
 static void
-deliver_chan(struct turn *t, const struct note *n)
+deliver_chan(const struct note *n)
 {
-	const char *frame = t->frames.p + n->frame;
-
 	for (size_t i = 0; i < n->chan->count; i++) {
 		struct member *m = n->chan->members[i];
 
 		if (m->next_seq != 0)
 			continue;	/* its replay will meet it */
 		if (m->peer == n->from && n->own_len != 0)
-			peer_put_frames(m->peer, t->frames.p + n->own,
+			peer_put_shared(m->peer, SHARE_REPLY, n->own,
 			    n->own_len);
 		else
-			peer_put_frames(m->peer, frame, n->frame_len);
+			peer_put_shared(m->peer, SHARE_MSG, n->frame,
+			    n->frame_len);
 	}
 }
 
 static void
-deliver_dm(struct turn *t, const struct note *n)
+deliver_dm(const struct note *n)
 {
 	if (n->to != NULL && !(n->agent != NULL && n->to->mail_behind)) {
-		peer_put_frames(n->to, t->frames.p + n->frame, n->frame_len);
+		peer_put_shared(n->to, SHARE_MSG, n->frame, n->frame_len);
 		if (n->agent != NULL)
 			n->to->letters = n->seq;
 	}
 	if (n->from != NULL && n->own_len != 0)
-		peer_put_frames(n->from, t->frames.p + n->own, n->own_len);
+		peer_put_shared(n->from, SHARE_REPLY, n->own, n->own_len);
 }
 
 static void
@@ -296,6 +284,47 @@ take_back(struct relay *r, int rc)
 	    "refuses messages until the disk takes them again", NULL);
 }
 
+/* The frames of a failed append must not be taken for good later. */
+static int
+shares_err(struct relay *r)
+{
+	int rc = 0;
+
+	for (int i = 0; i < SHARES; i++) {
+		if (buf_err(&r->shared[i]) < 0)
+			rc = -ENOMEM;
+		r->shared[i].failed = false;
+	}
+	return rc;
+}
+
+static void
+refuse_all(struct turn *t, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (t->notes[i].from != NULL)
+			peer_error_re(t->notes[i].from, AC_E_RATE_LIMITED,
+			    "The relay's disk is full or failing: send it "
+			    "again later.", t->notes[i].id);
+}
+
+static void
+deliver_all(struct relay *r, struct turn *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		struct note *n = &t->notes[i];
+
+		if (n->chan != NULL) {
+			deliver_chan(n);
+			view_mark(r, n->chan);
+		} else {
+			deliver_dm(n);
+		}
+		if (n->from != NULL && n->from->cap_stored)
+			turn_owe_stored(r, n->from, n->j);
+	}
+}
+
 int
 turn_commit(struct relay *r)
 {
@@ -303,40 +332,25 @@ turn_commit(struct relay *r)
 	size_t count = t->count;
 	int rc;
 
-	if ((count == 0 && !t->records && !t->frames.failed) ||
-	    t->committing)
+	if ((count == 0 && !t->records && !t->broken) || t->committing)
 		return 0;
 	t->committing = true;
-	rc = buf_err(&t->frames);
+	rc = shares_err(r);
+	if (rc == 0 && t->broken)
+		rc = -ENOMEM;
 	if (rc == 0)
 		rc = store_commit(r->store);
 	else
 		store_abandon(r->store);
-	if (rc < 0) {
+	if (rc == 0) {
+		deliver_all(r, t);
+	} else {
 		take_back(r, rc);
-		for (size_t i = 0; i < count; i++)
-			if (t->notes[i].from != NULL)
-				peer_error_re(t->notes[i].from,
-				    AC_E_RATE_LIMITED, "The relay's disk is "
-				    "full or failing: send it again later.",
-				    t->notes[i].id);
-	}
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		struct note *n = &t->notes[i];
-
-		if (n->chan != NULL) {
-			deliver_chan(t, n);
-			view_mark(r, n->chan);
-		} else {
-			deliver_dm(t, n);
-		}
-		if (n->from != NULL && n->from->cap_stored)
-			turn_owe_stored(r, n->from, n->j);
+		refuse_all(t, count);
 	}
 	t->count = 0;
-	t->records = false;
+	t->records = t->broken = false;
 	t->committing = false;
-	buf_clear(&t->frames);
 	return rc;
 }
 
@@ -372,13 +386,23 @@ void
 turn_end(struct relay *r)
 {
 	struct peer *p;
+	int64_t wait;
 
 	turn_commit(r);
+	wait = store_wait_ms(r->store);
+	if (wait >= 0)
+		loop_sync_soon(r, wait);
 	if (r->conf.sync == RELAY_SYNC_NEVER && !TAILQ_EMPTY(&r->unstored))
 		turn_synced(r);
 	while ((p = TAILQ_FIRST(&r->dirty)) != NULL) {
 		TAILQ_REMOVE(&r->dirty, p, dirties);
 		p->dirty = false;
 		peer_flush(p);
+	}
+	for (int i = 0; i < SHARES; i++) {
+		if (r->shared[i].cap > SHARED_KEEP)
+			buf_fini(&r->shared[i]);
+		else
+			buf_clear(&r->shared[i]);
 	}
 }
