@@ -518,10 +518,12 @@ spool_ring_has(struct spool_ring *r, const char *line, size_t len)
 	len = bare_len(line, len);
 	if (read_file(r, &b) == 0) {
 		buf_add(&b, r->queue.p, r->queue.len);
-		for (; b.len > 0 && !found && (n = line_len(b.p + at, b.len - at)) > 0;
-		    at += n)
+		while (b.len > 0 && !found &&
+		    (n = line_len(b.p + at, b.len - at)) > 0) {
 			found = bare_len(b.p + at, n) == len &&
 			    memcmp(b.p + at, line, len) == 0;
+			at += n;
+		}
 	}
 	buf_fini(&b);
 	return found;

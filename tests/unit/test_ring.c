@@ -450,7 +450,8 @@ what_an_agent_does_to_it_is_noticed(void **state)
 	assert_int_equal(spool_ring_flush(r), 0);
 	assert_int_equal(look(s).lines, 1);
 
-	spot_put(s, RING, "{\"n\":4,\"t\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}\n");
+	spot_put(s, RING, "{\"n\":4,\"t\":"
+	    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}\n");
 	add(r, 5, 30);
 	assert_int_equal(spool_ring_flush(r), 0);
 	assert_int_equal(look(s).lines, 2);
