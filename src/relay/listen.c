@@ -129,7 +129,7 @@ closed(struct lws *wsi, struct peer *p)
 	address_count(r, p->address, -1, p->is_unidentified ? -1 : 0);
 	peer_gone(p);
 	if (r->stopping && r->npeers == 0)
-		loop_stop(r);
+		loop_end(r);
 }
 
 static int
@@ -229,7 +229,7 @@ listen_wake(struct relay *r)
 {
 	turn_synced(r);
 	if (r->fatal != 0)
-		loop_stop(r);
+		loop_end(r);
 }
 
 static void
@@ -238,7 +238,7 @@ stop(struct relay *r)
 	struct peer *p;
 
 	if (r->stopping) {
-		loop_stop(r);
+		loop_end(r);
 		return;
 	}
 	log_info("stopping", NULL);
@@ -247,7 +247,7 @@ stop(struct relay *r)
 	LIST_FOREACH(p, &r->peers, all)
 		peer_close(p, 1001, "The relay is stopping.");
 	if (r->npeers == 0)
-		loop_stop(r);
+		loop_end(r);
 }
 
 /* SIGHUP: what the operator may have changed. */
@@ -299,5 +299,5 @@ listen_tick(struct relay *r, int64_t now_ms)
 	if (++r->ticks % RESCAN_S == 0)
 		operator_rescan(r);
 	if (r->stopping && r->npeers == 0)
-		loop_stop(r);
+		loop_end(r);
 }

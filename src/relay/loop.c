@@ -379,7 +379,7 @@ loop_new_certificate(struct relay *r)
 }
 
 void
-loop_run(struct relay *r)
+loop_serve(struct relay *r)
 {
 	struct loop_ctx *l = r->loop;
 
@@ -394,7 +394,7 @@ loop_run(struct relay *r)
 }
 
 void
-loop_stop(struct relay *r)
+loop_end(struct relay *r)
 {
 	r->loop->stop = true;
 #ifdef HAVE_LIBUV

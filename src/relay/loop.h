@@ -18,9 +18,9 @@ int	loop_port(const struct relay *) AC_NONNULL(1);	/* that it listens on */
 const char *loop_kind(const struct relay *) AC_NONNULL(1);	/* "libuv" */
 /* Load the certificate files again, for new connections. */
 void	loop_new_certificate(struct relay *) AC_NONNULL(1);
-/* Until loop_stop(). */
-void	loop_run(struct relay *) AC_NONNULL(1);
-void	loop_stop(struct relay *) AC_NONNULL(1);
+/* Until loop_end(). */
+void	loop_serve(struct relay *) AC_NONNULL(1);
+void	loop_end(struct relay *) AC_NONNULL(1);
 /* From any thread: listen.c's wake comes on the loop's. */
 void	loop_wake(void *relay) AC_NONNULL(1);
 void	loop_close(struct relay *) AC_NONNULL(1);

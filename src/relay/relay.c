@@ -147,7 +147,7 @@ serve(struct relay *r, char **why)
 	rc = announce(r);
 	if (rc < 0)
 		return fail(why, rc, "Standard output can't be written");
-	loop_run(r);
+	loop_serve(r);
 	if (r->fatal != 0)
 		return fail(why, r->fatal, "The journal can't be synced");
 	return 0;
