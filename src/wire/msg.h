@@ -71,8 +71,9 @@ enum wire_type {
 	X(LIMIT, "limit", NUM) X(LIMITS, "limits", OBJ) \
 	X(LIST, "list", LIST) X(MAILBOX_SEQ, "mailbox_seq", NUM) \
 	X(MESSAGE, "message", STR) X(MSG_ID, "msg_id", STR) \
-	X(NAME, "name", STR) X(NAMES, "names", OBJ) X(NEW_NICK, "new_nick", STR) \
-	X(NICK, "nick", STR) X(NONCE, "nonce", STR) \
+	X(NAME, "name", STR) X(NAMES, "names", OBJ) \
+	X(NEW_NICK, "new_nick", STR) X(NICK, "nick", STR) \
+	X(NONCE, "nonce", STR) \
 	X(OLD_NICK, "old_nick", STR) X(PAYMENT_CODE, "payment_code", STR) \
 	X(PRESENCE, "presence", STR) X(PROOF, "proof", STR) \
 	X(PROPOSAL, "proposal", OBJ) X(PROPOSAL_ID, "proposal_id", STR) \
@@ -110,7 +111,7 @@ struct wire_value {
 	enum wire_kind	 kind;
 	bool		 b;	/* BOOL */
 	double		 num;	/* NUM */
-	const char	*s;	/* STR: decoded UTF-8, NUL-terminated, no NUL inside */
+	const char	*s;	/* STR: decoded UTF-8 and a NUL, none inside */
 	size_t		 len;	/* STR: bytes of s */
 	const char	*raw;	/* the value as it stands in the text; NULL */
 	size_t		 raw_len; /* in what wire_each() and _member() find */
@@ -123,7 +124,7 @@ struct wire_msg {
 	enum wire_type	 type;
 	struct wire_value f[WIRE_FIELD_COUNT];
 	const char	*why;	/* after a refusal: one sentence; until reset */
-	bool		 json;	/* the text was one good object, message or not */
+	bool		 json;	/* the text was a good object, message or not */
 	void		*doc;	/* parse.c's own */
 };
 
@@ -187,7 +188,10 @@ int64_t	wire_int(const struct wire_msg *, enum wire_field, int64_t fallback)
  */
 bool	wire_each(const struct wire_value *, const void **at, const char **key,
 	    struct wire_value *item) AC_NONNULL(1, 2, 3, 4);
-/* A member of an OBJ value; ABSENT if there is none. Searches: walk to see all. */
+/*
+ * A member of an OBJ value; ABSENT if there is none. It searches: to see all,
+ * walk.
+ */
 struct wire_value wire_member(const struct wire_value *, const char *key)
 	    AC_NONNULL(1, 2);
 

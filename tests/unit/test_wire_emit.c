@@ -223,7 +223,8 @@ canon_refuses_what_the_parser_refuses(void **state)
 {
 	static const char *const texts[] = {
 		"", "null", "[]", "{\"a\":1,\"a\":2}", "{\"a\":1e999}",
-		"{\"a\":\"\\ud800\"}", "{\"a\":\"\\u0000\"}", "{} x", "{\"a\":1,",
+		"{\"a\":\"\\ud800\"}", "{\"a\":\"\\u0000\"}", "{} x",
+		"{\"a\":1,",
 	};
 	struct buf b = BUF_INIT;
 
@@ -257,7 +258,8 @@ the_signed_text_of_a_message_has_three_fields(void **state)
 static void
 fields_come_in_the_order_of_the_calls(void **state)
 {
-	static const char enc[] = "{\n \"v\" : 1,\r\n\t\"box\": \"a \\\" b\\n\" }";
+	static const char enc[] = "{\n \"v\" : 1,\r\n\t"
+	    "\"box\": \"a \\\" b\\n\" }";
 	struct buf b = BUF_INIT;
 
 	(void)state;

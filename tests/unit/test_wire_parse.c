@@ -313,7 +313,8 @@ optional_fields_of_another_kind(void **state)
 
 				for (int k = WIRE_ABSENT; !rule->required &&
 				    k <= WIRE_OBJ; k++) {
-					bool same = k == (int)wire_field_kind(f);
+					bool same = k ==
+					    (int)wire_field_kind(f);
 					bool ok = same || k == WIRE_ABSENT;
 
 					make(&b, t, sides[i], false, f,
@@ -470,7 +471,8 @@ what_is_no_object_is_refused(void **state)
 		"{\"type\":\"PING\",\"a\":[,1]}",
 		"{\"type\":\"PING\",\"a\":[1 2]}",
 		"{\"type\":\"PING\",\"a\":[1}", "{\"type\":\"PING\",\"a\":[",
-		"{\"type\":\"PING\",\"a\":nul}", "{\"type\":\"PING\",\"a\":TRUE}",
+		"{\"type\":\"PING\",\"a\":nul}",
+		"{\"type\":\"PING\",\"a\":TRUE}",
 		"{\"type\":\"PING\",\"a\":truex}", "{\"type\":\"PING\",1:2}",
 		"{\"type\":\"PING\"/**/}", "{\"type\":\"PING\"}//",
 		"{\"1\":1,", "{\"type\":\"PING\",\"a\":undefined}",
@@ -489,7 +491,8 @@ static void
 every_cut_is_refused(void **state)
 {
 	static const char text[] = "{\"type\":\"MSG\",\"from\":\"@a\","
-	    "\"to\":\"#a\",\"content\":\"\\u00e9\\ud83d\\ude00 \\n \xe2\x82\xac\","
+	    "\"to\":\"#a\",\"content\":"
+	    "\"\\u00e9\\ud83d\\ude00 \\n \xe2\x82\xac\","
 	    "\"ts\":-1.5e+3,\"x\":[true,null,{\"y\":false}]}";
 	struct wire_msg *m = *state;
 
@@ -593,9 +596,11 @@ numbers_follow_the_grammar_and_are_finite(void **state)
 		"1_000", "NaN", "Infinity", "-Infinity", "1e999", "-1e999",
 		"1.8e308", "1e99999999999999999999", "--1", "1-1", "1e1.5",
 		"\"1\"", "1,5", "1 5", "-a", "1d", "1f", "0b1", "00",
-		/* cJSON would cut it */
-		"1000000000000000000000000000000000000000000000000000000000000000",
-		"0.00000000000000000000000000000000000000000000000000000000000001",
+		/* 63 bytes: cJSON would cut one that goes on. */
+		"1000000000000000000000000000000"
+		"00000000000000000000000000000000",
+		"0.00000000000000000000000000000"
+		"00000000000000000000000000000001",
 	};
 	struct wire_msg *m = *state;
 	char text[160];
@@ -614,6 +619,8 @@ numbers_follow_the_grammar_and_are_finite(void **state)
 		    "\"x\":[{\"y\":%s}]}", bad[i]);
 		refuses(m, text);
 	}
+	ts_is(m, "1000000000000000000000000000000"
+	    "0000000000000000000000000000000", 1e61);
 	ts_is(m, "0", 0);
 	ts_is(m, "-0", -0.0);
 	ts_is(m, "1706889600000", 1706889600000);
@@ -684,7 +691,8 @@ keys_are_used_once_however_they_are_written(void **state)
 			assert_accepts(m, b.p);
 	}
 	/* The same in different objects, prefixes, another case: other keys. */
-	assert_accepts(m, "{\"type\":\"PING\",\"a\":{\"a\":{\"a\":1},\"type\":1},"
+	assert_accepts(m, "{\"type\":\"PING\","
+	    "\"a\":{\"a\":{\"a\":1},\"type\":1},"
 	    "\"A\":1,\"aa\":[{\"a\":1},{\"a\":1}]}");
 	/* An escaped key is the key. */
 	assert_accepts(m, "{\"t\\u0079pe\":\"MSG\",\"\\u0074o\":\"#a\","
@@ -947,7 +955,8 @@ members_that_are_no_fields_are_found_by_name(void **state)
 static void
 lists_that_are_no_fields_can_be_unfolded(void **state)
 {
-	static const char text[] = "{\"a\":[1,{\"x\":\"y\"}], \"b\" : {\"z\":2},"
+	static const char text[] = "{\"a\":[1,{\"x\":\"y\"}], "
+	    "\"b\" : {\"z\":2},"
 	    "\"s\":\"[1]\"}";
 	struct wire_msg *m = *state;
 	struct wire_value v, item;
