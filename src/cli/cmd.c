@@ -15,7 +15,9 @@
  * entry in a manual page, and completions follow; tests check all of it.
  */
 #define COMMANDS(X) \
-	X(serve) \
+	X(serve) X(daemon) X(status) \
+	X(send) X(read) X(wait) X(listen) \
+	X(channels) X(agents) X(create) X(invite) \
 	X(help)
 
 #define DECLARE(name) extern const struct cmd cmd_##name;

@@ -1,13 +1,32 @@
 # Everything but main() is in a library, for the unit tests.
 noinst_LTLIBRARIES += libcli.la
 libcli_la_SOURCES = \
+	%D%/background.c %D%/background.h \
 	%D%/cmd.c %D%/cmd.h \
+	%D%/cmd_agents.c \
+	%D%/cmd_channels.c \
+	%D%/cmd_create.c \
+	%D%/cmd_daemon.c \
 	%D%/cmd_help.c \
+	%D%/cmd_invite.c \
+	%D%/cmd_listen.c \
+	%D%/cmd_read.c \
+	%D%/cmd_send.c \
 	%D%/cmd_serve.c \
+	%D%/cmd_status.c \
+	%D%/cmd_wait.c \
+	%D%/drop.c %D%/drop.h \
+	%D%/eyes.c %D%/eyes.h \
+	%D%/follow.c %D%/follow.h \
+	%D%/inst.c %D%/inst.h \
 	%D%/opt.c \
 	%D%/out.c %D%/out.h \
-	%D%/say.c
-libcli_la_LIBADD = librelay.la libident.la libwire.la libspool.la libbase.la
+	%D%/remote.c %D%/remote.h \
+	%D%/say.c \
+	%D%/show.c %D%/show.h \
+	%D%/state.c %D%/state.h
+libcli_la_LIBADD = librelay.la libdaemon.la liblib.la libident.la libwire.la \
+	libspool.la libbase.la
 
 bin_PROGRAMS += agentchat
 agentchat_SOURCES = %D%/main.c

@@ -1,0 +1,82 @@
+/*
+ * cmd_invite.c - agentchat invite server #channel @agent
+ */
+#include "config.h"
+
+#include "cli/cmd.h"
+
+#include <string.h>
+
+#include "cli/remote.h"
+
+static const struct cmd_opt invite_opts[] = {
+	CMD_OPTS_REMOTE,
+	CMD_OPT_TIMEOUT("wait so long for the relay [10s]"),
+	CMD_OPT_DIR,
+	CMD_OPT_END
+};
+
+/*
+ * The relay says nothing to an INVITE that it took. It answers in order, so
+ * a PONG to the PING behind it, with no ERROR before, says it for it.
+ */
+static int
+ask_invite(struct remote *r, const char *channel, const char *agent)
+{
+	struct remote_want want = { WIRE_PONG, NULL };
+	struct buf b = BUF_INIT;
+	int code;
+
+	wire_begin(&b, WIRE_INVITE);
+	wire_puts(&b, WF_CHANNEL, channel);
+	wire_puts(&b, WF_AGENT, agent);
+	wire_end(&b);
+	code = remote_tell(r, &b);
+	buf_clear(&b);
+	wire_begin(&b, WIRE_PING);
+	wire_end(&b);
+	if (code == EXIT_OK)
+		code = remote_ask(r, &b, remote_accept, &want);
+	buf_fini(&b);
+	return code;
+}
+
+static int
+invite_run(const struct cmd *cmd, int argc, char **argv)
+{
+	const char *channel, *agent;
+	struct cmd_line cl;
+	struct remote r;
+	int code;
+
+	cmd_line_init(&cl, cmd, argc, argv);
+	while (cmd_getopt(&cl) != -1)
+		;
+	channel = cl.argv[0];
+	agent = cl.argv[1];
+	if (!wire_channel_ok(channel, strlen(channel)))
+		return cmd_usage(cmd, "'%s' is no channel", channel);
+	if (!wire_agent_id_ok(agent, strlen(agent)))
+		return cmd_usage(cmd, "'%s' is no agent id: '@1f3a9c02' is "
+		    "('agentchat agents' lists them)", agent);
+	code = remote_open(&r, &cl, true);
+	/* Only members invite, and a new session is in no channel yet. */
+	if (code == EXIT_OK)
+		code = remote_join(&r, channel);
+	if (code == EXIT_OK)
+		code = ask_invite(&r, channel, agent);
+	remote_close(&r);
+	return code;
+}
+
+const struct cmd cmd_invite = {
+	.name = "invite",
+	.args = "server '#channel' @agent",
+	.summary = "Invite an agent to a private channel",
+	.about = "Whoever invites must be a member: give the key (-i) that "
+	    "made the channel or\nwas invited to it.",
+	.opts = invite_opts,
+	.server = CMD_MUST_SERVER,
+	.min_args = 2, .max_args = 2,
+	.run = invite_run,
+};

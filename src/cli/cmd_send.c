@@ -1,0 +1,262 @@
+/*
+ * cmd_send.c - agentchat send [server] target message
+ *
+ * With a relay: a session of its own, until the relay has the message. Without:
+ * a file in the box's out/, until the daemon has put its receipt down.
+ */
+#include "config.h"
+
+#include "cli/cmd.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/rnd.h"
+#include "cli/drop.h"
+#include "cli/inst.h"
+#include "cli/out.h"
+#include "cli/remote.h"
+
+enum { OPT_NO_WAIT = OPT_OWN };
+
+#define ID_LEN	16
+
+static const struct cmd_opt send_opts[] = {
+	{ 'r', "reply-to", "ID", "msg_id of the message this answers" },
+	{ OPT_NO_WAIT, "no-wait", NULL, "don't wait for the receipt" },
+	CMD_OPT_TIMEOUT("wait so long for the receipt [30s; relay: 10s]"),
+	CMD_OPT_JSON,
+	CMD_OPT_INSTANCE,
+	CMD_OPTS_REMOTE,
+	CMD_OPT_DIR,
+	CMD_OPT_END
+};
+
+struct letter {
+	const char	*target;
+	const char	*reply_to;	/* or NULL */
+	struct buf	 content;
+	bool		 no_wait;
+};
+
+/* ------------------------------------------------------ through a relay */
+
+struct echo {
+	const struct letter *letter;
+	const char	*me;		/* our agent id */
+	const char	*id;		/* of the message */
+	int64_t		 j;		/* its journal position; -1: not told */
+	struct buf	 text;		/* the echo as it came */
+};
+
+/* Our message coming back. Old relays don't return ids: then by content. */
+static int
+take_echo(void *arg, const struct wire_msg *m, const char *text, size_t len)
+{
+	struct echo *e = arg;
+	const struct wire_value *content = &m->f[WF_CONTENT];
+	const char *from = wire_str(m, WF_FROM), *id = wire_str(m, WF_ID);
+	const char *to = wire_str(m, WF_TO);
+
+	if (m->type != WIRE_MSG || from == NULL || strcmp(from, e->me) != 0)
+		return 0;
+	if (id != NULL && strcmp(id, e->id) != 0)
+		return 0;
+	if (id == NULL && (to == NULL || strcmp(to, e->letter->target) != 0 ||
+	    content->kind != WIRE_STR ||
+	    content->len != e->letter->content.len ||
+	    memcmp(content->s, e->letter->content.p, content->len) != 0))
+		return 0;
+	e->j = wire_int(m, WF_J, -1);
+	buf_add(&e->text, text, len);
+	return 1;
+}
+
+/* STORED: everything up to j is on the relay's disk. */
+static int
+take_stored(void *arg, const struct wire_msg *m, const char *text, size_t len)
+{
+	struct echo *e = arg;
+
+	(void)text;
+	(void)len;
+	return m->type == WIRE_STORED && wire_int(m, WF_J, -1) >= e->j;
+}
+
+static int
+deliver_remote(struct remote *r, const struct letter *l, struct echo *e)
+{
+	const struct client_info *info = call_info(r->call);
+	struct buf b = BUF_INIT;
+	int rc, code = EXIT_OK;
+	size_t units;
+
+	units = wire_utf16_len(l->content.p, l->content.len);
+	if (info->content_max > 0 && units > (size_t)info->content_max)
+		return cmd_fail(r->cmd, EXIT_REFUSED, "%zu characters are "
+		    "more than this relay takes: at most %lld", units,
+		    (long long)info->content_max);
+	e->me = info->agent_id;
+	if (l->target[0] == '#')
+		code = remote_join(r, l->target);
+	if (code != EXIT_OK)
+		return code;
+	rc = client_make_msg(&b, r->ident, l->target, l->content.p,
+	    l->content.len, e->id, l->reply_to);
+	if (rc < 0)
+		code = cmd_fail(r->cmd, cmd_code(rc), "%s", ac_strerror(rc));
+	else if (l->no_wait)
+		code = remote_tell(r, &b);
+	else
+		code = remote_ask(r, &b, take_echo, e);
+	buf_clear(&b);
+	if (code == EXIT_OK && !l->no_wait && info->caps_stored && e->j >= 0)
+		code = remote_ask(r, &b, take_stored, e);
+	buf_fini(&b);
+	return code;
+}
+
+static int
+send_remote(const struct cmd_line *cl, const struct letter *l)
+{
+	struct echo e = { .letter = l, .j = -1, .text = BUF_INIT };
+	char id[ID_LEN + 1];
+	struct remote r;
+	int code = remote_open(&r, cl, true);
+
+	rnd_name(id, ID_LEN);
+	e.id = id;
+	if (code == EXIT_OK)
+		code = deliver_remote(&r, l, &e);
+	remote_close(&r);
+	if (code == EXIT_OK && cl->json && e.text.len > 0) {
+		buf_addc(&e.text, '\n');
+		code = out_put(&e.text);
+	}
+	buf_fini(&e.text);
+	return code;
+}
+
+/* ---------------------------------------------------- through the daemon */
+
+static int
+send_local(const struct cmd_line *cl, const struct letter *l)
+{
+	struct buf text = BUF_INIT, receipt = BUF_INIT;
+	int64_t timeout = cl->timeout_ms >= 0 ? cl->timeout_ms : 30000;
+	struct inst in;
+	int code = inst_open(&in, cl, true);
+
+	/* As JSON: bare text that looks like JSON would be taken for it. */
+	buf_adds(&text, "{\"content\":");
+	wire_json_str(&text, l->content.p, l->content.len);
+	if (l->reply_to != NULL) {
+		buf_adds(&text, ",\"in_reply_to\":");
+		wire_json_str(&text, l->reply_to, strlen(l->reply_to));
+	}
+	buf_adds(&text, "}\n");
+	if (code == EXIT_OK)
+		code = drop_send(&in, cl->cmd, l->target, &text,
+		    l->no_wait ? -1 : timeout, &receipt);
+	inst_close(&in);
+	if (code == EXIT_OK && cl->json)
+		code = out_put(&receipt);
+	buf_fini(&text);
+	buf_fini(&receipt);
+	return code;
+}
+
+/* ----------------------------------------------------------------------- */
+
+/* All of standard input, without the last line's newline. */
+static int
+read_stdin(const struct cmd *cmd, struct buf *out)
+{
+	while (out->len <= SPOOL_MSG_MAX) {
+		char *p = buf_reserve(out, 65536);
+		ssize_t n = p != NULL ? read(STDIN_FILENO, p, 65536) : -1;
+
+		if (p == NULL)
+			return cmd_fail(cmd, EXIT_FAILED, "out of memory");
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return cmd_fail(cmd, EXIT_FAILED,
+			    "standard input: %s", strerror(errno));
+		if (n == 0)
+			break;
+		out->len += (size_t)n;
+		out->p[out->len] = '\0';
+	}
+	if (out->len > 0 && out->p[out->len - 1] == '\n')
+		out->p[--out->len] = '\0';
+	return EXIT_OK;
+}
+
+static int
+check(const struct cmd *cmd, const struct letter *l)
+{
+	const struct buf *b = &l->content;
+
+	if (!wire_channel_ok(l->target, strlen(l->target)) &&
+	    !wire_agent_id_ok(l->target, strlen(l->target)))
+		return cmd_usage(cmd, "'%s' is no target: '#general' or "
+		    "@1f3a9c02 is (quote the '#' from the shell)", l->target);
+	if (b->len == 0)
+		return cmd_usage(cmd, "the message is empty");
+	if (b->len > SPOOL_MSG_MAX)
+		return cmd_usage(cmd, "the message is longer than 1 MiB");
+	if (!wire_utf8_ok(b->p, b->len))
+		return cmd_usage(cmd, "the message is not UTF-8 text");
+	return EXIT_OK;
+}
+
+static int
+send_run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct letter l = { .content = BUF_INIT };
+	struct cmd_line cl;
+	int c, code;
+
+	cmd_line_init(&cl, cmd, argc, argv);
+	while ((c = cmd_getopt(&cl)) != -1)
+		switch (c) {
+		case 'r':
+			l.reply_to = cl.arg;
+			break;
+		case OPT_NO_WAIT:
+			l.no_wait = true;
+			break;
+		}
+	l.target = cl.argv[0];
+	if (strcmp(cl.argv[1], "-") == 0)
+		code = read_stdin(cmd, &l.content);
+	else {
+		buf_adds(&l.content, cl.argv[1]);
+		code = EXIT_OK;
+	}
+	if (code == EXIT_OK && buf_err(&l.content) < 0)
+		code = cmd_fail(cmd, EXIT_FAILED, "out of memory");
+	if (code == EXIT_OK)
+		code = check(cmd, &l);
+	if (code == EXIT_OK)
+		code = cl.server != NULL ? send_remote(&cl, &l) :
+		    send_local(&cl, &l);
+	buf_fini(&l.content);
+	return code;
+}
+
+const struct cmd cmd_send = {
+	.name = "send",
+	.args = "[server] target message",
+	.summary = "Send a message to a #channel or an @agent",
+	.about = "'-' as the message reads standard input. Prints nothing when "
+	    "the relay has it\n(--json: the receipt). Exit 4: refused; 5: no "
+	    "receipt in time; 75: no relay.",
+	.opts = send_opts,
+	.server = CMD_MAY_SERVER,
+	.min_args = 2, .max_args = 2,
+	.run = send_run,
+};

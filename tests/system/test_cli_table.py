@@ -1,0 +1,184 @@
+"""The table of commands, walked: whatever row is added has to keep the frame's
+promises, be in the manual with all its options, and be tested somewhere."""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+import harness
+from harness import run
+
+HERE = pathlib.Path(__file__).resolve().parent
+MAN = HERE.parent.parent / "doc" / "man"
+OK, FAILED, USAGE = 0, 1, 2
+
+
+def overview():
+    out = subprocess.run([harness.AGENTCHAT, "help"], capture_output=True,
+                         text=True, check=True).stdout
+    return out
+
+
+COMMANDS = re.findall(r"^  ([a-z]+) +[A-Z]", overview(), re.M)
+each = pytest.mark.parametrize("command", COMMANDS)
+
+
+def usage(command):
+    """(operands of the synopsis, options as (short, long, argument))."""
+    out = run("help", command).out
+    line = out.splitlines()[0]
+    assert line.startswith("Usage: agentchat " + command), line
+    args = line[len("Usage: agentchat " + command):].replace("[options]", "")
+    options = re.findall(r"^  (?:-(\w), |    )--([a-z-]+)(?: ([A-Z:]+))? ",
+                         out, re.M)
+    return args.strip(), options
+
+
+def pages(command):
+    """The manual pages whose synopsis has the command."""
+    found = []
+    for page in sorted(MAN.glob("*.1")):
+        text = page.read_text()
+        synopsis = text.split(".Sh SYNOPSIS", 1)[1].split(".Sh ", 1)[0]
+        if re.search(r"^\.Cm %s$" % command, synopsis, re.M):
+            found.append(text)
+    return found
+
+
+def test_there_are_commands():
+    assert {"serve", "daemon", "send", "read", "help"} <= set(COMMANDS)
+
+
+def test_the_overview_fits_a_screen():
+    lines = overview().splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 80
+
+
+@each
+def test_help_is_0_and_the_same_both_ways(command):
+    a, b = run(command, "--help"), run("help", command)
+    assert (a.code, a.err, a.out) == (OK, "", b.out)
+    if command != "serve":      # there -h is the host, as it always was
+        c = run(command, "-h")
+        assert (c.code, c.out) == (OK, a.out)
+
+
+@each
+def test_help_that_cannot_be_written_is_1(command):
+    with open("/dev/full", "w") as full:
+        p = subprocess.run([harness.AGENTCHAT, command, "--help"],
+                           stdout=full, stderr=subprocess.PIPE, text=True,
+                           env=harness.environment())
+    assert p.returncode == FAILED and "agentchat" in p.stderr
+
+
+def is_usage(p):
+    assert p.code == USAGE, (p.argv, p.code, p.out, p.err)
+    assert p.out == "" and p.err.startswith("agentchat "), p.err
+
+
+@each
+@pytest.mark.parametrize("option", ["--nosuch", "--help=yes", "-~",
+                                    "--nosuch=1"])
+def test_a_wrong_option_is_2(command, option):
+    is_usage(run(command, option))
+    assert option.split("=")[0] in run(command, option).err
+
+
+@each
+def test_an_option_without_its_argument_is_2(command):
+    for short, name, argument in usage(command)[1]:
+        if argument:
+            is_usage(run(command, "--" + name))
+        elif name != "help":
+            is_usage(run(command, "--%s=x" % name))
+
+
+@each
+def test_missing_and_superfluous_operands_are_2(command, root):
+    args, _ = usage(command)
+    env = {"AGENTCHAT_DIR": str(root)}
+    needed = [a for a in re.sub(r"\[[^]]*\]", "", args).split() if a]
+    if needed:
+        is_usage(run(command, env=env))
+    if "..." not in args:
+        many = ["ws://127.0.0.1:1"] * ("server" in args) + ["#x"] * 9
+        is_usage(run(command, *many, env=env))
+
+
+@each
+def test_the_manual_has_the_command_and_its_options(command):
+    text = (MAN / "agentchat.1").read_text()
+    assert re.search(r"^\.It Ic %s$" % command, text, re.M), \
+        "agentchat(1) doesn't list " + command
+    if command == "help":
+        return
+    found = pages(command)
+    assert found, "no page has .Cm %s in its synopsis" % command
+    known = text + "".join(found)
+    for short, name, argument in usage(command)[1]:
+        # ".Fl i , -identity Ar file" or ".Op Fl -poll"
+        assert re.search(r"(Fl|,) -%s\b" % name, known), \
+            "--%s of %s is in no manual page" % (name, command)
+        if short and name != "help":
+            assert re.search(r"(Fl|,) %s\b" % short, known), \
+                "-%s of %s is in no manual page" % (short, command)
+
+
+@each
+def test_a_system_test_runs_the_command(command):
+    for path in HERE.glob("test_*.py"):
+        if path.name != "test_cli_table.py" and \
+                re.search(r"[\"']%s[\"']" % command, path.read_text()):
+            return
+    raise AssertionError("no system test runs " + command)
+
+
+# ----------------------------------------------------------------- the frame
+
+
+def test_version():
+    p = run("--version")
+    assert p.code == OK and re.fullmatch(r"agentchat \d+\.\d+\.\d+\n", p.out)
+
+
+def test_no_command_is_2():
+    p = run("")
+    assert p.code == USAGE and p.err
+
+
+@pytest.mark.parametrize("typed, meant", [
+    ("sned", "send"), ("dameon", "daemon"), ("serv", "serve"),
+    ("chan", "channels"), ("hlep", "help")])
+def test_a_slip_is_recognised(typed, meant):
+    for p in (run(typed), run("help", typed)):
+        assert p.code == USAGE
+        assert "'%s'" % typed in p.err and "'%s'" % meant in p.err
+
+
+def test_nonsense_is_not_guessed_at():
+    p = run("xyzzy")
+    assert p.code == USAGE and "did you mean" not in p.err
+
+
+def test_what_is_typed_cannot_act_on_the_terminal():
+    for args in (("\x1b[31m",), ("help", "\x1b[31m"), ("send", "--\x1b[2J"),
+                 ("send", "\u202e", "x"), ("read", "-I", "\x1b")):
+        p = run(*args)
+        assert p.code == USAGE
+        assert "\x1b" not in p.err and "\u202e" not in p.err
+
+
+def test_standard_descriptors_may_be_closed(root):
+    """Then nothing else is opened in their place, and output has failed."""
+    p = subprocess.run(["/bin/sh", "-c", 'exec "$0" help <&- >&- 2>&-',
+                        harness.AGENTCHAT], env=harness.environment())
+    assert p.returncode == OK       # /dev/null took it
+
+
+@pytest.mark.parametrize("value", ["", "1"])
+def test_no_colour_without_terminal(value, root):
+    p = run("help", env={"NO_COLOR": value, "TERM": "xterm"})
+    assert "\x1b" not in p.out
