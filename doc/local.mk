@@ -2,6 +2,7 @@ dist_man_MANS += \
 	%D%/man/agentchat.1 \
 	%D%/man/agentchat-channels.1 \
 	%D%/man/agentchat-daemon.1 \
+	%D%/man/agentchat-identity.1 \
 	%D%/man/agentchat-read.1 \
 	%D%/man/agentchat-send.1 \
 	%D%/man/agentchat-serve.1 \

@@ -8,6 +8,7 @@ libcli_la_SOURCES = \
 	%D%/cmd_create.c \
 	%D%/cmd_daemon.c \
 	%D%/cmd_help.c \
+	%D%/cmd_identity.c \
 	%D%/cmd_invite.c \
 	%D%/cmd_listen.c \
 	%D%/cmd_read.c \
@@ -18,9 +19,11 @@ libcli_la_SOURCES = \
 	%D%/drop.c %D%/drop.h \
 	%D%/eyes.c %D%/eyes.h \
 	%D%/follow.c %D%/follow.h \
+	%D%/identity.h %D%/identity_chain.c \
 	%D%/inst.c %D%/inst.h \
 	%D%/opt.c \
 	%D%/out.c %D%/out.h \
+	%D%/pass.c %D%/pass.h \
 	%D%/remote.c %D%/remote.h \
 	%D%/say.c \
 	%D%/show.c %D%/show.h \

@@ -161,7 +161,7 @@ get_ts(const struct wire_value *v, int64_t *ts)
 	return true;
 }
 
-/* The JSON reader has refused doubled names, so a count finds what's missing. */
+/* The JSON reader refuses doubled names: so a count finds what's missing. */
 static bool
 read_link(struct link *l, size_t n, const struct wire_value *obj)
 {

@@ -21,7 +21,7 @@
 #define KEY_B64_LEN	44
 #define PRIV_PEM_MAX	128	/* PKCS8 PEM is 119 bytes and a NUL */
 
-/* What takes part in a passphrase: the seed in a box, and how to get its key. */
+/* The seed in a box, and how to make the box's key of a passphrase. */
 struct lock {
 	bool		 on;
 	uint64_t	 ops, mem;	/* cost of the key derivation */
