@@ -111,14 +111,14 @@ chan_remove(struct member *m)
 }
 
 void
-chan_tell(struct chan *c, const struct peer *except)
+chan_tell(struct relay *r, struct chan *c, const struct peer *except)
 {
-	struct relay *r;
 	size_t off, len;
 
-	if (c->count == 0)
+	if (c->count == 0) {
+		buf_clear(&r->json);
 		return;
-	r = c->members[0]->peer->relay;
+	}
 	off = peer_share(r, SHARE_REPLY, r->json.p, r->json.len, &len);
 	if (buf_err(&r->json) < 0 || buf_err(&r->shared[SHARE_REPLY]) < 0)
 		log_error("tell", "channel", c->name, "err", "out of memory",

@@ -201,8 +201,6 @@ struct peer {
 	TAILQ_ENTRY(peer) unstoreds;
 	int64_t		 since_ms;	/* of the state */
 	int64_t		 slow_ms;	/* queue is long since; 0: it isn't */
-	const char	*why;		/* closing: reason text, static */
-	uint16_t	 code;		/* closing: WebSocket status */
 	LIST_ENTRY(peer) all;
 	TAILQ_ENTRY(peer) dirties;
 	TAILQ_ENTRY(peer) waiting;	/* NEW, HELD, CLOSING: for the timer */
@@ -324,7 +322,7 @@ void	peer_drop(struct peer *, uint16_t code, const char *why)
 /* Write the queue with one call; close what can't be written. */
 void	peer_flush(struct peer *) AC_NONNULL(1);
 /* The socket can be written again. */
-int	peer_writable(struct peer *) AC_NONNULL(1) AC_MUST_CHECK;
+void	peer_writable(struct peer *) AC_NONNULL(1);
 size_t	peer_queued(const struct peer *) AC_NONNULL(1);
 void	peer_set_state(struct peer *, enum peer_state) AC_NONNULL(1);
 /* The 1 s timer: late identification, slow readers, closing ones. */
@@ -396,8 +394,8 @@ int	chan_add(struct chan *, struct peer *, struct member **)
 	    AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
 void	chan_remove(struct member *) AC_NONNULL(1);
 /* To every member but one (may be NULL): relay->json, which is cleared. */
-void	chan_tell(struct chan *, const struct peer *except)
-	    AC_NONNULL(1);
+void	chan_tell(struct relay *, struct chan *, const struct peer *except)
+	    AC_NONNULL(1, 2);
 /* "agents" and "names" of JOINED and AGENTS, appended to relay->json. */
 void	chan_put_members(struct relay *, const struct chan *, enum wire_field)
 	    AC_NONNULL(1, 2);

@@ -133,14 +133,6 @@ closed(struct lws *wsi, struct peer *p)
 }
 
 static int
-end(struct lws *wsi, struct peer *p)
-{
-	lws_close_reason(wsi, p->code,
-	    (unsigned char *)(uintptr_t)p->why, strlen(p->why));
-	return -1;
-}
-
-static int
 receive(struct lws *wsi, struct peer *p, const char *in, size_t len)
 {
 	struct relay *r = p->relay;
@@ -153,7 +145,8 @@ receive(struct lws *wsi, struct peer *p, const char *in, size_t len)
 		peer_drop(p, 1003, "Send text frames.");
 		return 0;
 	}
-	if (p->in_buf.len + len > (size_t)r->conf.frame_max) {
+	if (p->in_buf.len + len + lws_remaining_packet_payload(wsi) >
+	    (size_t)r->conf.frame_max) {
 		buf_fini(&p->in_buf);
 		peer_drop(p, 1009, "The frame is too long.");
 		return 0;
@@ -215,7 +208,11 @@ listen_callback(struct lws *wsi, enum lws_callback_reasons why, void *user,
 	case LWS_CALLBACK_RECEIVE:
 		return receive(wsi, p, in, len);
 	case LWS_CALLBACK_SERVER_WRITEABLE:
-		return peer_writable(p) < 0 ? end(wsi, p) : 0;
+		peer_writable(p);
+		return 0;
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		/* The answer to our close frame: don't answer that one. */
+		return p->state == PEER_CLOSING ? -1 : 0;
 	case LWS_CALLBACK_CLOSED:
 		closed(wsi, p);
 		return 0;

@@ -123,7 +123,7 @@ enter(struct peer *p, struct chan *c, const struct wire_msg *m)
 	wire_put_str(&r->json, WF_AGENT, p->id, p->id_len);
 	wire_puts(&r->json, WF_NAME, p->name);
 	wire_end(&r->json);
-	chan_tell(c, p);
+	chan_tell(r, c, p);
 	begin_replay(member, m, false);
 	return 0;
 }
@@ -185,7 +185,7 @@ on_leave(struct peer *p, const struct wire_msg *m)
 	wire_put_str(&r->json, WF_CHANNEL, c->name, c->name_len);
 	wire_put_str(&r->json, WF_AGENT, p->id, p->id_len);
 	wire_end(&r->json);
-	chan_tell(c, NULL);
+	chan_tell(r, c, NULL);
 	return 0;
 }
 

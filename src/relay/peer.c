@@ -66,7 +66,7 @@ peer_leave_all(struct peer *p)
 		wire_put_str(&r->json, WF_CHANNEL, c->name, c->name_len);
 		wire_put_str(&r->json, WF_AGENT, p->id, p->id_len);
 		wire_end(&r->json);
-		chan_tell(c, NULL);
+		chan_tell(r, c, NULL);
 	}
 	if (p->id_len != 0 && map_get(&r->online, p->id, p->id_len) == p)
 		map_del(&r->online, p->id, p->id_len);
@@ -264,14 +264,43 @@ log_close(const struct peer *p, uint16_t code, const char *why)
 	    log_num(num, code), "why", why, NULL);
 }
 
+/*
+ * The close frame, behind what is queued. We write it ourselves as we do all
+ * frames: libwebsockets as Debian builds it (4.1.6, _DEBUG, libuv) closes
+ * twice in a row, as a test, and so never sends its own.
+ */
+static void
+put_close_frame(struct peer *p, uint16_t code, const char *why)
+{
+	size_t len = strlen(why);
+	unsigned char head[4];
+
+	if (keep(p) < 0)
+		return;
+	if (len > 123)
+		len = 123;	/* a control frame takes 125 bytes */
+	head[0] = 0x88;
+	head[1] = (unsigned char)(2 + len);
+	head[2] = (unsigned char)(code >> 8);
+	head[3] = (unsigned char)code;
+	buf_add(&p->q.own, head, sizeof(head));
+	buf_add(&p->q.own, why, len);
+	p->q.len += sizeof(head) + len;
+	if (buf_err(&p->q.own) < 0) {
+		buf_fini(&p->q.own);	/* then without: the timer ends it */
+		p->q.len = 0;
+	}
+}
+
 void
 peer_close(struct peer *p, uint16_t code, const char *why)
 {
 	if (p->state == PEER_CLOSING)
 		return;
 	log_close(p, code, why);
-	p->code = code;
-	p->why = why;
+	put_close_frame(p, code, why);
+	if (p->state == PEER_CLOSING)
+		return;		/* no memory for it: dropped meanwhile */
 	peer_set_state(p, PEER_CLOSING);
 	listen_want_write(p);
 }
@@ -344,18 +373,20 @@ peer_flush(struct peer *p)
 		listen_want_write(p);
 }
 
-int
+void
 peer_writable(struct peer *p)
 {
 	peer_flush(p);
 	if (listen_choked(p))
-		return 0;
+		return;
 	p->slow_ms = 0;
-	if (p->state == PEER_CLOSING)
-		return p->q.len == 0 ? -1 : 0;
-	if (p->behind)
+	/*
+	 * Closing: it has our close frame, and its own will end it, or the
+	 * timer. What still comes from it is read and forgotten: unread bytes
+	 * would make the kernel send a reset, which overtakes the frame.
+	 */
+	if (p->state != PEER_CLOSING && p->behind)
 		history_pump_peer(p);
-	return 0;
 }
 
 void
