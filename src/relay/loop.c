@@ -428,10 +428,15 @@ loop_close(struct relay *r)
 	}
 #ifdef HAVE_LIBUV
 	if (l->on_uv) {
-		/* lws closes its handles from the loop. */
+		/*
+		 * lws closes its handles from the loop; what is left of the
+		 * context goes with a second call when they are closed.
+		 */
 		uv_close((uv_handle_t *)&l->prepare, NULL);
 		uv_close((uv_handle_t *)&l->check, NULL);
 		uv_run(&l->uv, UV_RUN_DEFAULT);
+		if (l->lws != NULL)
+			lws_context_destroy(l->lws);
 		uv_loop_close(&l->uv);
 	}
 #endif

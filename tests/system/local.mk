@@ -1,0 +1,11 @@
+# The real programs, real sockets and real files, with an independent client
+# (Python's) on the other side. One file of tests is one test of `make check`.
+SYSTEM_TESTS = \
+	%D%/test_protocol.py \
+	%D%/test_hostile.py
+TESTS += $(SYSTEM_TESTS)
+TEST_EXTENSIONS = .py
+PY_LOG_COMPILER = env AGENTCHAT=$(abs_top_builddir)/agentchat \
+	PYTHON=$(PYTEST_PYTHON) $(SHELL) $(top_srcdir)/%D%/run
+dist_noinst_SCRIPTS += %D%/run
+EXTRA_DIST += $(SYSTEM_TESTS) %D%/harness.py %D%/conftest.py %D%/pytest.ini
