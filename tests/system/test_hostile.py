@@ -461,21 +461,19 @@ def accepted(relay, source):
 def test_ping_flood(pair):
     with Raw(pair.relay, ELSEWHERE) as bad:
         bad.identify()
-        bad.sock.settimeout(60)
         sender = threading.Thread(
             target=lambda: bad.send(frame("x" * 100, PING) * 5000))
         sender.start()
-        pair.talk()
-        n = 0
-        while n < 5000:
-            op, payload = bad.read()
-            if op in (None, CLOSE):
-                break
-            n += op == PONG
-            if n % 500 == 0:
-                pair.talk()
+        for _ in range(50):
+            pair.talk()
         sender.join()
-        assert n > 0 or op in (None, CLOSE)
+        # One pong may answer many pings. It is still heard, or thrown out.
+        bad.send(frame('{"type":"PING"}'))
+        while True:
+            op, payload = bad.read()
+            if op in (None, CLOSE, TEXT):
+                break
+            assert (op, payload) == (PONG, b"x" * 100)
 
 
 def test_ping_flood_without_reading(pair):
