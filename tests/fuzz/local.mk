@@ -3,6 +3,7 @@
 # fuzz runs each for FUZZ_SECONDS; else make check runs each over its corpus.
 FUZZ_SECONDS = 60
 FUZZ_TARGETS = \
+	%D%/fuzz_ident_key \
 	%D%/fuzz_wire_canon \
 	%D%/fuzz_wire_copy \
 	%D%/fuzz_wire_parse
@@ -18,6 +19,9 @@ TESTS += $(FUZZ_TARGETS)
 endif
 check_PROGRAMS += $(FUZZ_TARGETS)
 
+tests_fuzz_fuzz_ident_key_SOURCES = %D%/fuzz_ident_key.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ident_key_LDADD = libident.la
+tests_fuzz_fuzz_ident_key_LDFLAGS = $(LINK_FUZZ)
 tests_fuzz_fuzz_wire_canon_SOURCES = %D%/fuzz_wire_canon.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_wire_canon_LDADD = libwire.la libbase.la
 tests_fuzz_fuzz_wire_canon_LDFLAGS = $(LINK_FUZZ)
