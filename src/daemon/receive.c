@@ -401,7 +401,7 @@ take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
 	rc = find_box(d, &a, &box);
 	if (rc < 0)
 		return rc;
-	fresh = a.room != NULL ? room_admits(d, a.room, m) :
+	fresh = a.room != NULL ? room_admits(d, a.room, m, a.own) :
 	    mailbox_admits(d, m, &a, box, &mailbox_seq);
 	if (!fresh)
 		return 0;

@@ -429,7 +429,8 @@ known_by_content(struct room *r, const struct wire_msg *m)
 }
 
 bool
-room_admits(struct daemon *d, struct room *r, const struct wire_msg *m)
+room_admits(struct daemon *d, struct room *r, const struct wire_msg *m,
+    bool own)
 {
 	bool replay = m->f[WF_REPLAY].b;
 	int64_t seq = wire_int(m, WF_SEQ, 0);
@@ -443,6 +444,8 @@ room_admits(struct daemon *d, struct room *r, const struct wire_msg *m)
 		    "The relay's message numbers are absurd.");
 		return false;
 	}
+	if (own && (uint64_t)seq != r->have + 1 && !replay)
+		return false;	/* a resend is confirmed with its old number */
 	if ((uint64_t)seq <= r->have) {
 		if (!replay && !r->asked_again)
 			client_reset(d->client, -EPROTO,

@@ -275,8 +275,8 @@ bool	room_error(struct daemon *, const struct wire_msg *) AC_NONNULL(1, 2);
  * A message of the room with this seq (0: none): may it be staged? False: it
  * is there already, or comes again.
  */
-bool	room_admits(struct daemon *, struct room *, const struct wire_msg *)
-	    AC_NONNULL(1, 2, 3);
+bool	room_admits(struct daemon *, struct room *, const struct wire_msg *,
+	    bool own) AC_NONNULL(1, 2, 3);
 /* It was staged. */
 void	room_took(struct room *, const struct wire_msg *) AC_NONNULL(1, 2);
 /* May a message be sent to this target now, or is a join pending? */
