@@ -92,15 +92,20 @@ receive_remember(struct spool_box *box, struct seen *seen)
 	wire_msg_fini(&r.msg);
 }
 
-/* Is this DM in its box already, although its number doesn't say so? */
+/*
+ * Is this DM in its box already, although no number says so? Asked of what may
+ * come again: replays, all that a relay with new numbers sends, and our own,
+ * whose echo is the answer to a resend too.
+ */
 static bool
-dm_seen(struct daemon *d, const struct wire_msg *m, struct spool_box *box)
+dm_seen(struct daemon *d, const struct wire_msg *m, struct spool_box *box,
+    bool own)
 {
 	char key[SEEN_KEY_LEN + 1], name[SPOOL_BOX_MAX + 8];
 	struct receiver *rx = &d->rx;
 	bool found;
 
-	if (!rx->dm_check && !m->f[WF_REPLAY].b)
+	if (!rx->dm_check && !m->f[WF_REPLAY].b && !own)
 		return false;
 	if (rx->dm_seen == NULL && seen_new(&rx->dm_seen, SEEN_MAX) < 0)
 		return false;
@@ -286,7 +291,7 @@ mailbox_admits(struct daemon *d, const struct wire_msg *m,
 
 	*mailbox_seq = 0;
 	if (!a->mine || !wire_has(m, WF_MAILBOX_SEQ))
-		return !dm_seen(d, m, box);
+		return !dm_seen(d, m, box, a->own);
 	if (seq <= 0) {
 		client_reset(d->client, -EPROTO,
 		    "The relay's mailbox numbers are absurd.");
