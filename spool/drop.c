@@ -40,10 +40,9 @@
 #define PART_MAX	100		/* of a file's name that is kept */
 #define YOUNG_MS	1000
 
-struct drop {
-	const char	*name;		/* in the list of the directory */
-	struct timespec	 mtime;
-};
+#define TOO_LONG	"The file is longer than 1 MiB, the most that one " \
+			"message may have: send it in parts.\n"
+#define UNREADABLE	"The file could not be read: write a new one.\n"
 
 /* ----------------------------------------------------------------- claims */
 
@@ -103,37 +102,38 @@ claim_name(char out[CLAIM_NAME], uint64_t id, const char *rest)
 	    SPOOL_BOX_MAX + PART_MAX, rest);
 }
 
-/* What is too long for a message goes to failed/, with a word why. */
+/*
+ * What can't be a message goes to failed/, with a word why, and its id is used
+ * up. The name is a receipt's; should it be taken, by a file of the same id
+ * before a crash, it is numbered.
+ */
 static int
-refuse(struct spool_queue *q, int dir, const char *file, const char *target,
-    const char *name)
+refuse(struct spool_queue *q, uint64_t id, int dir, const char *file,
+    const char *target, const char *name, const char *why)
 {
-	char base[CLAIM_NAME], reason[CLAIM_NAME], why[160];
+	char base[CLAIM_NAME], reason[CLAIM_NAME + 8];
 	int failed, rc;
 
 	rc = spool_subdir(spool_dir(q->sp), "failed", true, &failed);
 	if (rc < 0)
 		return rc;
-	snprintf(why, sizeof(why), "The file is longer than %d bytes, the "
-	    "most that a message may have: send it in parts.\n",
-	    SPOOL_MSG_MAX);
-	do {
-		snprintf(base, sizeof(base) - 8, "%s.%s.%" PRIu64, target,
-		    name, q->next_id);
-		snprintf(reason, sizeof(reason), "%.*s.reason",
-		    CLAIM_NAME - 8, base);
+	snprintf(base, sizeof(base), "%s.%s.%" PRIu64, target, name, id);
+	for (int n = 1; (rc = fs_exists(failed, base)) == 1 && n < 100; n++)
+		snprintf(base, sizeof(base), "%s.%s.%" PRIu64 "-%d", target,
+		    name, id, n);
+	/* The reason first: the file never is there without it. */
+	snprintf(reason, sizeof(reason), "%s.reason", base);
+	if (rc >= 0)
 		rc = spool_replace(failed, reason, why, strlen(why), false);
-		if (rc == 0)
-			rc = fs_rename_noreplace(dir, file, failed, base);
-		if (rc == 0)
-			rc = queue_put_done(q, q->next_id);
-		q->next_id++;
-	} while (rc == -EEXIST);
+	if (rc == 0)
+		rc = fs_rename_noreplace(dir, file, failed, base);
 	if (rc == -ENOENT) {
-		rc = fs_remove(failed, reason);		/* taken back */
+		(void)unlinkat(failed, reason, 0);
+		close(failed);
+		return 0;		/* taken back */
 	}
 	close(failed);
-	return rc;
+	return rc == 0 ? queue_put_done(q, id) : rc;
 }
 
 /*
@@ -151,26 +151,29 @@ put_claim(struct spool_queue *q, struct queue_claim *c)
 
 	if (!parse_claim(c->file, &id, target, &name))
 		return 0;
-	fd = fs_open_file(q->dir, c->file, O_RDONLY, &st);
-	if (fd == -ENOENT)
-		return 0;
-	if (fd < 0)
-		return fd;
 	buf_clear(&q->in);
-	rc = fs_read_from(fd, 0, SPOOL_MSG_MAX + 1, &q->in);
-	if (rc == 0 && q->in.len > SPOOL_MSG_MAX) {
-		rc = refuse(q, q->dir, c->file, target, name);
-	} else if (rc == 0) {
-		c->ino = st.st_ino;
-		c->size = (off_t)q->in.len;
-		c->mtime = st.st_mtim;
-		rc = queue_put(q, c->id, target, name,
-		    q->in.p != NULL ? q->in.p : "", q->in.len, ROLES);
-		if (rc == 0)
-			rc = 1;
-	}
-	close(fd);
-	return rc;
+	fd = fs_open_file(q->dir, c->file, O_RDONLY, &st);
+	rc = fd < 0 ? fd : fs_read_from(fd, 0, SPOOL_MSG_MAX + 1, &q->in);
+	if (fd >= 0)
+		close(fd);
+	if (rc == -ENOENT)
+		return 0;
+	if (queue_passing(rc))
+		return rc;
+	if (rc < 0)
+		return refuse(q, id, q->dir, c->file, target, name,
+		    UNREADABLE);
+	if (q->in.len > SPOOL_MSG_MAX)
+		return refuse(q, id, q->dir, c->file, target, name, TOO_LONG);
+	rc = queue_put(q, id, target, name, q->in.p != NULL ? q->in.p : "",
+	    q->in.len, ROLES);
+	if (rc < 0)
+		return rc;
+	c->ino = st.st_ino;
+	c->size = (off_t)q->in.len;
+	c->mtime = st.st_mtim;
+	c->state = CLAIM_IN_BATCH;
+	return 1;
 }
 
 int
@@ -179,7 +182,7 @@ claims_put(struct spool_queue *q)
 	int rc;
 
 	for (size_t i = 0; i < q->nclaims; i++) {
-		if (q->claim[i].queued)
+		if (q->claim[i].state != CLAIM_NEW)
 			continue;
 		rc = put_claim(q, &q->claim[i]);
 		if (rc == 0)
@@ -194,10 +197,29 @@ void
 claims_committed(struct spool_queue *q)
 {
 	for (size_t i = 0; i < q->nclaims; i++) {
-		if (!q->claim[i].queued)
-			q->claim[i].end = journal_end(q->j);
-		q->claim[i].queued = true;
+		if (q->claim[i].state != CLAIM_IN_BATCH)
+			continue;
+		q->claim[i].state = CLAIM_QUEUED;
+		q->claim[i].end = journal_end(q->j);
 	}
+}
+
+void
+claims_abandoned(struct spool_queue *q)
+{
+	for (size_t i = 0; i < q->nclaims; i++)
+		if (q->claim[i].state == CLAIM_IN_BATCH)
+			q->claim[i].state = CLAIM_NEW;
+}
+
+uint64_t
+claims_lowest(const struct spool_queue *q)
+{
+	/* Their ids rise. Those in the batch may yet fail to get there. */
+	for (size_t i = 0; i < q->nclaims; i++)
+		if (q->claim[i].state != CLAIM_QUEUED)
+			return q->claim[i].id;
+	return q->next_id;
 }
 
 /* The claimed file is another message by now: give it an id of its own. */
@@ -230,10 +252,12 @@ settle_claim(struct spool_queue *q, size_t i)
 	int fd, rc;
 
 	fd = fs_open_file(q->dir, c->file, O_RDONLY, &st);
-	if (fd == -ENOENT)
-		return 1;
-	if (fd < 0)
-		return fd;
+	if (queue_passing(fd))
+		return 0;
+	if (fd < 0) {	/* gone; or no file of ours any more */
+		rc = fs_remove(q->dir, c->file);
+		return rc < 0 ? rc : 1;
+	}
 	rc = lease_take(fd);
 	if (rc != 0) {
 		/* What a writer has done until now can be seen from now on. */
@@ -262,7 +286,8 @@ claims_settle(struct spool_queue *q)
 	for (size_t i = 0; i < n;) {
 		const char *file = q->claim[i].file;
 
-		if (!q->claim[i].queued || q->claim[i].end > synced) {
+		if (q->claim[i].state != CLAIM_QUEUED ||
+		    q->claim[i].end > synced) {
 			i++;
 			continue;
 		}
@@ -311,9 +336,19 @@ claims_open(struct spool_queue *q)
 	return queue_passing(rc) ? 0 : rc;
 }
 
+static void
+forget_drops(struct queue_drops *l)
+{
+	free(l->drop);
+	if (l->box != NULL)
+		fs_list_fini(&l->list);
+	memset(l, 0, sizeof(*l));
+}
+
 void
 claims_fini(struct spool_queue *q)
 {
+	forget_drops(&q->drops);
 	while (q->nclaims > 0)
 		forget_claim(q, q->nclaims - 1);
 	free(q->claim);
@@ -324,7 +359,7 @@ claims_fini(struct spool_queue *q)
 static int
 by_age(const void *a, const void *b)
 {
-	const struct drop *x = a, *y = b;
+	const struct queue_drop *x = a, *y = b;
 
 	if (x->mtime.tv_sec != y->mtime.tv_sec)
 		return x->mtime.tv_sec < y->mtime.tv_sec ? -1 : 1;
@@ -335,8 +370,7 @@ by_age(const void *a, const void *b)
 
 /* Say once that something is in out/ that can't be sent. */
 static void
-note_odd(struct spool_queue *q, const char *box, const char *name, int why,
-    int *odd)
+note_odd(struct spool_queue *q, const char *box, const char *name, int why)
 {
 	uint32_t sum = crc32c(crc32c(0, box, strlen(box)), name, strlen(name));
 
@@ -344,44 +378,47 @@ note_odd(struct spool_queue *q, const char *box, const char *name, int why,
 		if (q->odd[i] == sum)
 			return;
 	q->odd[q->nodd++ % AC_COUNTOF(q->odd)] = sum;
-	*odd = why;
+	q->drops.odd = why;
 }
 
 /* The files of out/ that may be sent, oldest first. */
 static int
-list_drops(struct spool_queue *q, int out, const char *box,
-    struct fs_list *list, struct drop **drops, size_t *n, int *odd)
+list_drops(struct spool_queue *q, struct spool_box *box)
 {
+	int out = spool_box_sub(box, SPOOL_OUT), rc;
+	struct queue_drops *l = &q->drops;
 	struct stat st;
-	int rc;
 
-	*n = 0;
-	*drops = NULL;
-	rc = fs_list(out, FS_ALL, list);
+	forget_drops(l);
+	rc = fs_list(out, FS_ALL, &l->list);
 	if (rc < 0)
 		return rc;
-	if (list->n == 0)
-		return 0;
-	*drops = malloc(list->n * sizeof(**drops));
-	if (*drops == NULL) {
-		fs_list_fini(list);
+	l->box = box;
+	l->drop = malloc((l->list.n + 1) * sizeof(*l->drop));
+	if (l->drop == NULL) {
+		forget_drops(l);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < list->n; i++) {
-		const char *name = list->name[i];
+	for (size_t i = 0; i < l->list.n; i++) {
+		const char *name = l->list.name[i];
+		int why = 0;
 
 		if (name[0] == '.' ||
 		    fstatat(out, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
 			continue;
-		if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())
-			note_odd(q, box, name,
-			    S_ISLNK(st.st_mode) ? -ELOOP : -EINVAL, odd);
+		if (S_ISLNK(st.st_mode))
+			why = -ELOOP;
+		else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())
+			why = -EINVAL;
 		else if (st.st_nlink != 1)
-			note_odd(q, box, name, -EMLINK, odd);
+			why = -EMLINK;
+		if (why != 0)
+			note_odd(q, spool_box_name(box), name, why);
 		else
-			(*drops)[(*n)++] = (struct drop){ name, st.st_mtim };
+			l->drop[l->n++] =
+			    (struct queue_drop){ name, st.st_mtim };
 	}
-	qsort(*drops, *n, sizeof(**drops), by_age);
+	qsort(l->drop, l->n, sizeof(*l->drop), by_age);
 	return 0;
 }
 
@@ -418,7 +455,8 @@ claim_file(struct spool_queue *q, int out, const char *name,
 
 	plain_name(name, plain);
 	if (held->st_size > SPOOL_MSG_MAX)
-		return refuse(q, out, name, target, plain);
+		return refuse(q, q->next_id++, out, name, target, plain,
+		    TOO_LONG);
 	snprintf(rest, sizeof(rest), "%s.%s", target, plain);
 	claim_name(file, q->next_id, rest);
 	rc = add_claim(q, q->next_id, file);
@@ -468,23 +506,24 @@ take_drop(struct spool_queue *q, int out, const char *name,
 }
 
 static int
-take_drops(struct spool_queue *q, struct spool_box *box,
-    const struct drop *drops, size_t n, size_t max_items, bool *busy)
+take_drops(struct spool_queue *q, struct spool_box *box, size_t max_items)
 {
 	const char *target = spool_box_name(box);
 	int out = spool_box_sub(box, SPOOL_OUT);
+	struct queue_drops *l = &q->drops;
 	size_t taken = 0, bytes = 0;
 	int rc, err;
 
 	rc = queue_begin(q);
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; rc >= 0 && i < n; i++) {
+	while (rc == 0 && l->at < l->n) {
 		if (taken == max_items || bytes >= QUEUE_CALL_LEN) {
 			rc = 1;
 			break;
 		}
-		rc = take_drop(q, out, drops[i].name, target, busy);
+		rc = take_drop(q, out, l->drop[l->at++].name, target,
+		    &l->busy);
 		if (rc == 1) {
 			taken++;
 			bytes += q->e[q->n - 1].len;
@@ -500,23 +539,19 @@ int
 spool_intake_drop(struct spool_queue *q, struct spool_box *box,
     size_t max_items, bool *busy)
 {
-	struct fs_list list;
-	struct drop *drops;
-	int rc, odd = 0;
-	size_t n;
+	int rc, odd;
 
 	*busy = false;
 	rc = claims_settle(q);
+	if (rc == 0 && q->drops.box != box)
+		rc = list_drops(q, box);
 	if (rc < 0)
 		return rc;
-	rc = list_drops(q, spool_box_sub(box, SPOOL_OUT), spool_box_name(box),
-	    &list, &drops, &n, &odd);
-	if (rc < 0)
-		return rc;
-	if (n > 0 || q->nclaims > 0)
-		rc = take_drops(q, box, drops, n,
-		    max_items != 0 ? max_items : SIZE_MAX, busy);
-	free(drops);
-	fs_list_fini(&list);
+	if (q->drops.n > 0 || q->nclaims > 0)
+		rc = take_drops(q, box, max_items != 0 ? max_items : SIZE_MAX);
+	*busy = q->drops.busy;
+	odd = q->drops.odd;
+	if (rc != 1)
+		forget_drops(&q->drops);
 	return rc != 0 ? rc : odd;
 }

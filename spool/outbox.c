@@ -349,6 +349,10 @@ take_lines(struct spool_queue *q, enum queue_role role, struct budget *left,
 				want = SPOOL_MSG_MAX + 1;
 			continue;
 		} else {
+			if (t->cur.off + rest > t->size) {	/* just now */
+				t->size = t->cur.off + rest;
+				t->grown_ms = q->mono_ms();
+			}
 			waited = q->mono_ms() - t->grown_ms;
 			if (waited < BROKEN_MS) {
 				sooner(again_ms, BROKEN_MS - waited);
@@ -503,6 +507,10 @@ retire(struct spool_queue *q, int *again_ms)
 		sooner(again_ms, SYNC_MS);
 		return 0;
 	}
+	if (queue_passing(rc)) {
+		sooner(again_ms, TRY_MAX_MS);
+		return 0;
+	}
 	if (rc <= 0)
 		return rc;
 	sooner(again_ms, TRY_MIN_MS);
@@ -514,7 +522,8 @@ retire(struct spool_queue *q, int *again_ms)
 	if (rc == 0)
 		rc = queue_commit(q);
 	q->out_end = journal_end(q->j);
-	return rc;
+	/* No room for the CURSOR: it goes with the next batch. */
+	return queue_passing(rc) ? 0 : rc;
 }
 
 /* Can there be writers? 1: no, and for long enough. */
@@ -625,7 +634,7 @@ spool_intake_outbox(struct spool_queue *q, size_t max_items, int *again_ms)
 	*again_ms = -1;
 	if (max_items == 0)
 		left.items = SIZE_MAX;
-	if (!q->looked) {
+	if (!q->looked && q->tail[ROLE_RETIRED].fd == -1) {
 		odd = find_retired(q);
 		q->looked = odd == 0;
 	}
@@ -641,7 +650,7 @@ spool_intake_outbox(struct spool_queue *q, size_t max_items, int *again_ms)
 		rc = settle(q, again_ms);
 	if (rc == 0 && odd == 0)
 		rc = retire(q, again_ms);
-	if (rc < 0 && queue_passing(rc))
+	if (queue_passing(rc))
 		sooner(again_ms, TRY_MAX_MS);
 	return rc != 0 ? rc : odd;
 }

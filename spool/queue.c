@@ -23,8 +23,9 @@
  * empty and its segment long, a new one is begun.
  *
  * Ids: an id below next_id is in the journal, or is a claimed file's (drop.c)
- * that goes into the next batch before anything else. So at start "below
- * next_id" means "queued", for a claimed file, even when its ITEM is gone.
+ * that goes into the next batch before any higher id; META never counts past
+ * one of those. So for a claimed file found at start "below next_id" means
+ * "queued", even when its ITEM is long gone.
  */
 #include "config.h"
 
@@ -343,7 +344,7 @@ put_checkpoint(struct spool_queue *q, uint64_t *pos)
 	uint8_t meta[META_LEN], cursor[ROLES * CURSOR_LEN];
 
 	put_le32(meta, QUEUE_VERSION);
-	put_le64(meta + 4, q->next_id);
+	put_le64(meta + 4, claims_lowest(q));
 	memcpy(meta + 12, q->nonce, QUEUE_NONCE);
 	for (int i = 0; i < ROLES; i++)
 		put_cursor(cursor + i * CURSOR_LEN, &q->tail[i].cur);
@@ -662,6 +663,7 @@ void
 queue_abandon(struct spool_queue *q)
 {
 	debts_stay(q);
+	claims_abandoned(q);
 	for (; q->nfresh > 0; q->nfresh--) {
 		struct queue_entry *e = &q->e[--q->n];
 

@@ -12,6 +12,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "spool/internal.h"
 #include "spool/journal.h"
 #include "spool/spool.h"
 
@@ -61,6 +62,7 @@ struct queue_tail {
 };
 
 /* A file claimed from out/, still in queue/. */
+enum claim_state { CLAIM_NEW, CLAIM_IN_BATCH, CLAIM_QUEUED };
 struct queue_claim {
 	uint64_t	 id;
 	uint64_t	 end;		/* of the batch that has it */
@@ -68,7 +70,24 @@ struct queue_claim {
 	off_t		 size;
 	struct timespec	 mtime;
 	char		*file;		/* "claim.ID.TARGET.NAME" */
-	bool		 queued;	/* committed; else still to be */
+	enum claim_state state;
+};
+
+/*
+ * A box's out/, listed and sorted, while calls of spool_intake_drop() work
+ * through it: twenty thousand files aren't listed for each batch of them.
+ */
+struct queue_drops {
+	const struct spool_box *box;	/* NULL: none. Only compared. */
+	struct fs_list	 list;
+	struct queue_drop {
+		const char	*name;	/* in list */
+		struct timespec	 mtime;
+	}		*drop;
+	size_t		 n;
+	size_t		 at;		/* the next to take */
+	bool		 busy;		/* some were */
+	int		 odd;		/* what to report at the end */
 };
 
 struct spool_queue {
@@ -104,6 +123,7 @@ struct spool_queue {
 
 	struct queue_claim *claim;
 	size_t		 nclaims;
+	struct queue_drops drops;
 	uint32_t	 odd[16];	/* reported strange files, by checksum */
 	unsigned	 nodd;
 
@@ -165,11 +185,17 @@ void	lease_drop(int fd);
  * claims_open		what a crash left in queue/: remove what is queued
  * claims_put		put those that aren't into the batch
  * claims_committed	the batch was committed
+ * claims_abandoned	it wasn't
  * claims_settle	remove those whose item is synced
+ * claims_fini		forget them, and the list of drops
+ * claims_lowest	the lowest id of those that aren't in the journal, or
+ *			q->next_id
  */
 int	claims_open(struct spool_queue *) AC_MUST_CHECK;
 int	claims_put(struct spool_queue *) AC_MUST_CHECK;
 void	claims_committed(struct spool_queue *);
+void	claims_abandoned(struct spool_queue *);
+uint64_t claims_lowest(const struct spool_queue *);
 int	claims_settle(struct spool_queue *) AC_MUST_CHECK;
 void	claims_fini(struct spool_queue *);
 

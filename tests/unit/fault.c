@@ -6,9 +6,11 @@
 #include "unit.h"
 #include "fault.h"
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -28,6 +30,16 @@ static struct {
 	int		 err;
 	size_t		 short_max;
 } fault;
+
+/* Files by their last component, and how much of them was synced. */
+#define SEG_NAME 16
+static struct {
+	int	 n;
+	struct {
+		char	 name[SEG_NAME + 1];
+		off_t	 len;
+	}	 file[256];
+} *synced;
 
 void
 fault_none(void)
@@ -95,8 +107,48 @@ before(const char *call, bool writes)
 	}
 
 CALL(int, ftruncate, (int fd, off_t len), (fd, len))
-CALL(int, fsync, (int fd), (fd))
-CALL(int, fdatasync, (int fd), (fd))
+
+static void
+note_sync(int fd)
+{
+	char link[32], path[256];
+	const char *name;
+	struct stat st;
+	ssize_t n;
+	int i;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (synced == NULL || n < 0 || fstat(fd, &st) == -1)
+		return;
+	path[n] = '\0';
+	name = strrchr(path, '/');
+	if (name == NULL || strlen(name + 1) != SEG_NAME)
+		return;
+	for (i = 0; i < synced->n; i++)
+		if (strcmp(synced->file[i].name, name + 1) == 0)
+			break;
+	if (i == 256)
+		_exit(1);
+	if (i == synced->n)
+		synced->n++;
+	strcpy(synced->file[i].name, name + 1);
+	synced->file[i].len = st.st_size;
+}
+
+#define SYNC(name) \
+	int __real_##name(int fd); \
+	int __wrap_##name(int fd); \
+	int __wrap_##name(int fd) \
+	{ \
+		int rc = before(#name, false) ? -1 : __real_##name(fd); \
+		if (rc == 0) \
+			note_sync(fd); \
+		return rc; \
+	}
+
+SYNC(fsync)
+SYNC(fdatasync)
 CALL(int, syncfs, (int fd), (fd))
 CALL(int, mkdirat, (int dir, const char *p, mode_t mode), (dir, p, mode))
 CALL(int, linkat, (int d, const char *p, int e, const char *q, int fl),
@@ -200,6 +252,41 @@ fault_each(void (*prepare)(void *), int (*step)(void *),
 			verify(arg, died);
 		}
 	}
+}
+
+void
+fault_note_syncs(void)
+{
+	if (synced == NULL) {
+		synced = mmap(NULL, sizeof(*synced), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		assert_ptr_not_equal(synced, MAP_FAILED);
+	}
+	synced->n = 0;
+}
+
+void
+fault_cut(int dir)
+{
+	int fd = __real_openat(dir, ".", O_RDONLY | O_DIRECTORY);
+	DIR *d = fdopendir(fd);
+	struct dirent *de;
+
+	assert_non_null(d);
+	while ((de = readdir(d)) != NULL) {
+		off_t len = 0;
+
+		if (strlen(de->d_name) != SEG_NAME)
+			continue;
+		for (int i = 0; i < synced->n; i++)
+			if (strcmp(synced->file[i].name, de->d_name) == 0)
+				len = synced->file[i].len;
+		fd = __real_openat(dir, de->d_name, O_WRONLY);
+		assert_true(fd >= 0);
+		assert_int_equal(__real_ftruncate(fd, len), 0);
+		close(fd);
+	}
+	closedir(d);
 }
 
 void

@@ -37,6 +37,15 @@ void	fault_short(size_t max);
 void	fault_each(void (*prepare)(void *), int (*step)(void *),
 	    void (*verify)(void *, bool died), void *arg);
 
+/*
+ * A power cut, at its worst for data: every file in the directory whose name
+ * is a journal segment's ends where its last sync found it. What happened to
+ * names has happened. Syncs are noted from fault_note_syncs() on, in children
+ * too; the directory must be the only one.
+ */
+void	fault_note_syncs(void);
+void	fault_cut(int dir);
+
 /* Append to a file, made if need be, whatever else fails. */
 void	fault_append(int dir, const char *name, const void *, size_t len);
 

@@ -71,8 +71,24 @@ outq_close(struct outq *o)
 }
 
 void
+outq_revive(struct outq *o, bool died)
+{
+	int fd;
+
+	if (died && o->cut) {
+		fd = openat(o->root, "queue", O_RDONLY | O_DIRECTORY);
+		if (fd != -1) {
+			fault_cut(fd);
+			close(fd);
+		}
+	}
+	assert_int_equal(outq_open(o), 0);
+}
+
+void
 outq_fresh(struct outq *o)
 {
+	fault_note_syncs();
 	outq_close(o);
 	fault_dir_remove(o->root, o->path);
 	o->root = fault_dir(o->path);

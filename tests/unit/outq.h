@@ -17,6 +17,7 @@ struct outq {
 	int			 root;	/* open on path, the instance */
 	struct spool		*sp;
 	struct spool_queue	*q;
+	bool			 cut;	/* death is a power cut */
 };
 
 /* What was sent so far: bodies by id, from the file "received". */
@@ -36,6 +37,8 @@ int	outq_teardown(void **state);
 
 int	outq_open(struct outq *);
 void	outq_close(struct outq *);
+/* Open after a death. */
+void	outq_revive(struct outq *, bool died);
 /* Empty the directory and make it anew, closed. */
 void	outq_fresh(struct outq *);
 

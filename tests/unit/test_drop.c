@@ -136,6 +136,7 @@ keeps_a_claimed_file_until_it_is_synced(void **state)
 	(void)box(o);
 	drop(o, "x", "hello\n", 100);
 	assert_int_equal(take(o, 0, &busy), 0);
+	assert_int_equal(take(o, 0, &busy), 0);
 	assert_int_equal(files_in(o, "queue"), 2);
 	assert_false(spool_queue_synced(o->q, 1));
 	assert_int_equal(outq_sync(o), 0);
@@ -258,7 +259,7 @@ what_is_too_long_goes_to_failed_with_a_reason(void **state)
 	assert_int_equal(spool_slurp(dir, "#general.big.1.reason", 1000, &b),
 	    0);
 	close(dir);
-	assert_non_null(strstr(b.p, "1048576 bytes"));
+	assert_non_null(strstr(b.p, "longer than 1 MiB"));
 	reopen(o);
 	assert_int_equal(spool_queue_next(o->q, 0)->id, 2);
 	assert_int_equal(spool_queue_count(o->q), 1);
@@ -275,8 +276,10 @@ strange_things_are_left_alone_and_reported_once(void **state)
 	(void)box(o);
 	assert_int_equal(symlinkat("/etc/passwd", o->root, OUT "link"), 0);
 	drop(o, "fine", "fine\n", 100);
-	assert_int_equal(take(o, 0, &busy), -ELOOP);
-	assert_int_equal(spool_queue_count(o->q), 1);
+	drop(o, "more", "more\n", 100);
+	assert_int_equal(take(o, 1, &busy), 1);
+	assert_int_equal(take(o, 1, &busy), -ELOOP);
+	assert_int_equal(spool_queue_count(o->q), 2);
 	assert_int_equal(take(o, 0, &busy), 0);
 	assert_int_equal(mkfifoat(o->root, OUT "fifo", 0600), 0);
 	assert_int_equal(take(o, 0, &busy), -EINVAL);
@@ -287,13 +290,13 @@ strange_things_are_left_alone_and_reported_once(void **state)
 	assert_int_equal(take(o, 0, &busy), -EINVAL);
 	assert_int_equal(take(o, 0, &busy), 0);
 	assert_false(busy);
-	assert_int_equal(spool_queue_count(o->q), 1);
+	assert_int_equal(spool_queue_count(o->q), 2);
 	assert_true(outq_exists(o, OUT "link"));
 	assert_true(outq_exists(o, OUT "dir"));
 	/* A link that is made and then unlinked elsewhere is a fine drop. */
 	assert_int_equal(unlinkat(o->root, "mine", 0), 0);
 	assert_int_equal(take(o, 0, &busy), 0);
-	assert_int_equal(spool_queue_count(o->q), 2);
+	assert_int_equal(spool_queue_count(o->q), 3);
 }
 
 static void
@@ -321,6 +324,55 @@ a_full_disk_keeps_claims_for_later(void **state)
 	assert_int_equal(spool_queue_count(o->q), 4);
 	assert_int_equal(files_in(o, "queue"), 1);
 	assert_int_equal(files_in(o, OUT), 0);
+}
+
+static void
+a_checkpoint_does_not_count_claims_that_are_not_queued(void **state)
+{
+	struct outq *o = *state;
+	static char body[700000];
+	uint64_t id = 0;
+	bool busy;
+
+	(void)box(o);
+	memset(body, 'x', sizeof(body));
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(spool_queue_add(o->q, "#x", "n", body,
+		    sizeof(body)), 0);
+	drop(o, "a", "1\n", 100);
+	fault_fail("pwrite", 0, ENOSPC);
+	assert_int_equal(take(o, 0, &busy), -EAGAIN);
+	fault_none();
+	assert_int_equal(spool_queue_done(o->q, 1), 0);
+	assert_int_equal(spool_queue_done(o->q, 2), 0);
+	assert_true(o->q->check_pos > 2 * sizeof(body));
+	reopen(o);
+	assert_int_equal(spool_queue_count(o->q), 1);
+	assert_next(o, &id, "a", "1\n");
+	assert_int_equal(id, 3);
+}
+
+static void
+a_claim_that_can_not_be_read_does_not_stop_the_queue(void **state)
+{
+	struct outq *o = *state;
+	uint64_t id = 0;
+	bool busy;
+
+	(void)box(o);
+	drop(o, "a", "1\n", 100);
+	fault_fail("pwrite", 0, ENOSPC);
+	assert_int_equal(take(o, 0, &busy), -EAGAIN);
+	fault_none();
+	assert_int_equal(linkat(o->root,
+	    "queue/claim.0000000000000001.#general.a", o->root, "mine", 0),
+	    0);
+	drop(o, "b", "2\n", 100);
+	assert_int_equal(take(o, 0, &busy), 0);
+	assert_next(o, &id, "b", "2\n");
+	assert_int_equal(id, 2);
+	assert_true(outq_exists(o, "failed/#general.a.1"));
+	assert_true(outq_exists(o, "failed/#general.a.1.reason"));
 }
 
 /* ------------------------------------------------------------------- death */
@@ -368,8 +420,7 @@ verify(void *arg, bool died)
 	struct sent s;
 	bool busy;
 
-	(void)died;
-	assert_int_equal(outq_open(o), 0);
+	outq_revive(o, died);
 	assert_int_equal(take(o, 0, &busy), 0);
 	assert_false(busy);
 	outq_drain(o);
@@ -391,6 +442,15 @@ static void
 survives_death_at_every_call(void **state)
 {
 	fault_each(prepare, step, verify, *state);
+}
+
+static void
+survives_a_power_cut_at_every_call(void **state)
+{
+	struct outq *o = *state;
+
+	o->cut = true;
+	fault_each(prepare, step, verify, o);
 }
 
 static void
@@ -427,7 +487,10 @@ main(void)
 		T(what_is_too_long_goes_to_failed_with_a_reason),
 		T(strange_things_are_left_alone_and_reported_once),
 		T(a_full_disk_keeps_claims_for_later),
+		T(a_checkpoint_does_not_count_claims_that_are_not_queued),
+		T(a_claim_that_can_not_be_read_does_not_stop_the_queue),
 		T(survives_death_at_every_call),
+		T(survives_a_power_cut_at_every_call),
 		T(sends_once_whatever_call_fails),
 	};
 

@@ -879,6 +879,7 @@ struct told {
 	volatile int	 committed;
 	volatile int	 synced;
 	volatile int	 retired;
+	bool		 cut;		/* death is a power cut */
 };
 
 static void
@@ -889,6 +890,7 @@ crash_prepare(void *arg)
 	fault_dir_remove(t->d->fd, t->d->path);
 	t->d->fd = fault_dir(t->d->path);
 	t->committed = t->synced = t->retired = 0;
+	fault_note_syncs();
 }
 
 static int
@@ -930,7 +932,8 @@ crash_verify(void *arg, bool died)
 	struct journal *j;
 	int first, last;
 
-	(void)died;
+	if (died && t->cut)
+		fault_cut(t->d->fd);
 	assert_int_equal(journal_open(&j, t->d->fd, 300, false, see, &s,
 	    &rep), 0);
 	assert_false(s.bad);
@@ -938,7 +941,7 @@ crash_verify(void *arg, bool died)
 	first = s.count == 0 ? 0 : s.n[0];
 	last = first + (int)s.count;
 	assert_true(first <= t->retired);
-	assert_true(last >= t->committed);
+	assert_true(last >= (died && t->cut ? t->synced : t->committed));
 	assert_seen(&s, first, s.count);
 	commit_each(j, 500, 1);
 	journal_close(j);
@@ -947,13 +950,15 @@ crash_verify(void *arg, bool died)
 }
 
 static void
-survives_death_at_every_call(void **state)
+survives_death_and_power_cut_at_every_call(void **state)
 {
 	struct told *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	assert_ptr_not_equal(t, MAP_FAILED);
 	t->d = *state;
+	fault_each(crash_prepare, crash_step, crash_verify, t);
+	t->cut = true;
 	fault_each(crash_prepare, crash_step, crash_verify, t);
 	munmap(t, sizeof(*t));
 }
@@ -1056,7 +1061,7 @@ main(void)
 		T(damage_in_an_old_segment_is_never_a_torn_tail),
 		T(a_shortened_old_segment_is_mended),
 		T(a_lengthened_old_segment_is_mended),
-		T(survives_death_at_every_call),
+		T(survives_death_and_power_cut_at_every_call),
 		T(mends_after_death_in_mending),
 		T(survives_an_error_of_every_call),
 	};

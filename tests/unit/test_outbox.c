@@ -412,6 +412,28 @@ who_comes_during_the_quarantine_is_heard(void **state)
 }
 
 static void
+nothing_is_retired_or_removed_before_it_is_synced(void **state)
+{
+	struct outq *o = *state;
+
+	outq_append(o, OUTBOX, "one\n");
+	for (int i = 0; i < 20; i++) {
+		take(o);
+		outq_now += 1000;
+	}
+	assert_false(outq_exists(o, RETIRED));
+	assert_int_equal(outq_sync(o), 0);
+	for (int i = 0; i < 20; i++) {
+		take(o);
+		outq_now += 1000;
+		assert_true(outq_exists(o, RETIRED));
+	}
+	outq_drain(o);
+	assert_false(outq_exists(o, RETIRED));
+	outq_assert_sent(o, "one", NULL);
+}
+
+static void
 without_leases_it_waits_longer(void **state)
 {
 	struct outq *o = *state;
@@ -513,7 +535,7 @@ verify(void *arg, bool died)
 	struct outq *o = arg;
 	struct sent s;
 
-	assert_int_equal(outq_open(o), 0);
+	outq_revive(o, died);
 	outq_drain(o);
 	outq_sent(o, &s);
 	assert_true(died ? s.n == 3 || s.n == 4 || s.n == 5 : s.n == 5);
@@ -534,6 +556,15 @@ static void
 survives_death_at_every_call(void **state)
 {
 	fault_each(prepare, step, verify, *state);
+}
+
+static void
+survives_a_power_cut_at_every_call(void **state)
+{
+	struct outq *o = *state;
+
+	o->cut = true;
+	fault_each(prepare, step, verify, o);
 }
 
 static void
@@ -722,10 +753,12 @@ main(void)
 		T(refuses_what_is_no_file_of_ours),
 		T(who_keeps_the_file_open_is_heard_for_ever),
 		T(who_comes_during_the_quarantine_is_heard),
+		T(nothing_is_retired_or_removed_before_it_is_synced),
 		T(without_leases_it_waits_longer),
 		T(the_same_line_in_the_next_file_is_another_message),
 		T(a_full_disk_loses_nothing_and_sends_nothing_twice),
 		T(survives_death_at_every_call),
+		T(survives_a_power_cut_at_every_call),
 		T(sends_once_whatever_call_fails),
 		T(many_writers_lose_nothing_while_it_is_drained_and_retired),
 		T(a_daemon_killed_again_and_again_sends_each_line_once),
