@@ -2,7 +2,8 @@
 # (Python's) on the other side. One file of tests is one test of `make check`.
 SYSTEM_TESTS = \
 	%D%/test_protocol.py \
-	%D%/test_hostile.py
+	%D%/test_hostile.py \
+	%D%/test_identity.py
 TESTS += $(SYSTEM_TESTS)
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = env AGENTCHAT=$(abs_top_builddir)/agentchat \
