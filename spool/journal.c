@@ -540,6 +540,15 @@ journal_floor(const struct journal *j, uint64_t pos)
 	    find_seg(j, pos)->start;
 }
 
+uint64_t
+journal_segment_end(const struct journal *j, uint64_t pos)
+{
+	for (size_t i = 1; i < j->nsegs; i++)
+		if (j->segs[i].start > pos)
+			return j->segs[i].start;
+	return j->end;
+}
+
 int
 journal_rotate(struct journal *j)
 {

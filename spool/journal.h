@@ -108,6 +108,10 @@ int	journal_read(struct journal *, uint64_t pos, uint8_t *type,
 /* Where the segment that holds pos begins: what journal_retire() would leave. */
 uint64_t journal_floor(const struct journal *, uint64_t pos) AC_NONNULL(1);
 
+/* Where the segment that holds pos ends; journal_end() in the last one. */
+uint64_t journal_segment_end(const struct journal *, uint64_t pos)
+	    AC_NONNULL(1);
+
 /* Begin a new segment now. The batch must be committed. */
 int	journal_rotate(struct journal *) AC_NONNULL(1) AC_MUST_CHECK;
 /* Remove whole segments that lie below pos. */

@@ -14,7 +14,8 @@
 #include "relay/relay.h"
 
 enum {
-	OPT_RATE = OPT_OWN, OPT_BURST, OPT_BUFFER, OPT_HISTORY, OPT_QUEUE_MAX,
+	OPT_RATE = OPT_OWN, OPT_BURST, OPT_BUFFER, OPT_HISTORY, OPT_SEGMENT,
+	OPT_QUEUE_MAX,
 	OPT_CONTENT_MAX, OPT_FRAME_MAX, OPT_MAX_CONNECTIONS,
 	OPT_MAX_PER_ADDRESS, OPT_MAX_UNIDENTIFIED, OPT_SYNC, OPT_SPOOL,
 	OPT_PUBLIC_NAME, OPT_CERT, OPT_KEY, OPT_REQUIRE_VERIFIED,
@@ -33,6 +34,8 @@ static const struct cmd_opt serve_opts[] = {
 	{ OPT_BURST, "rate-burst", "N", "messages at once [10]" },
 	{ OPT_BUFFER, "buffer-size", "N", "messages replayed at JOIN [20]" },
 	{ OPT_HISTORY, "history", "N", "messages kept per channel [20000]" },
+	{ OPT_SEGMENT, "journal-segment", "SIZE",
+	    "length of a journal file [64M]" },
 	{ OPT_SYNC, "sync", "HOW", "to disk: group, interval, never [group]" },
 	{ OPT_SPOOL, "spool", "DIR", "the relay's files [<root>/relay]" },
 	CMD_OPT_DIR,
@@ -112,6 +115,9 @@ parse_limit(const struct cmd_line *cl, int c, struct relay_conf *conf)
 		return true;
 	case OPT_HISTORY:
 		conf->history = cmd_int(cl, 0, INT_MAX);
+		return true;
+	case OPT_SEGMENT:
+		conf->segment_len = cmd_size(cl, 64 << 10, INT64_C(1) << 40);
 		return true;
 	case OPT_QUEUE_MAX:
 		conf->queue_max = cmd_size(cl, 1 << 16, SIZE_LIMIT);

@@ -85,7 +85,7 @@ agent_ack(struct relay *r, struct agent *a, uint64_t seq)
 	rec_put_str(&r->rec, a->id, a->id_len);
 	rec_put_u64(&r->rec, seq);
 	/* Should it get lost, they are sent again and the reader knows them. */
-	if (turn_record(r, STORE_ACK) < 0)
+	if (turn_record(r, STORE_ACK, NULL) < 0)
 		log_warn("mailbox", "agent", a->id, "err", "out of memory",
 		    NULL);
 }

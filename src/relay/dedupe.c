@@ -1,8 +1,9 @@
 /*
  * dedupe.c - the newest ids of one sender, to know a resend.
  *
- * Only hashes and positions are kept: what has a known hash is compared with
- * its record before it is believed.
+ * Of an id only the hash is kept, with what a confirmation needs: the message
+ * itself may be long gone from the history when its sender asks again. Two
+ * ids of one sender with the same 64 bits would be taken for one.
  */
 #include "config.h"
 
@@ -22,33 +23,38 @@ dedupe_hash(uint64_t h, const char *p, size_t len)
 	return (h ^ 0xff) * 0x100000001b3;
 }
 
-uint64_t
+const struct known *
 dedupe_find(const struct dedupe *d, uint64_t hash)
 {
-	/* Newest last: a wrapped ring is searched as it lies. */
 	for (unsigned i = 0; i < d->count; i++)
 		if (d->hash[i] == hash)
-			return d->pos[i];
-	return 0;
+			return &d->known[i];
+	return NULL;
 }
 
 int
-dedupe_add(struct dedupe *d, uint64_t hash, uint64_t pos)
+dedupe_add(struct dedupe *d, uint64_t hash, const struct known *known)
 {
 	if (d->hash == NULL) {
 		d->hash = malloc(DEDUPE_MAX * sizeof(*d->hash));
-		d->pos = malloc(DEDUPE_MAX * sizeof(*d->pos));
-		if (d->hash == NULL || d->pos == NULL) {
+		d->known = malloc(DEDUPE_MAX * sizeof(*d->known));
+		if (d->hash == NULL || d->known == NULL) {
 			dedupe_fini(d);
 			return -ENOMEM;
 		}
 	}
 	d->hash[d->next] = hash;
-	d->pos[d->next] = pos;
+	d->known[d->next] = *known;
 	d->next = (d->next + 1) % DEDUPE_MAX;
 	if (d->count < DEDUPE_MAX)
 		d->count++;
 	return 0;
+}
+
+unsigned
+dedupe_at(const struct dedupe *d, unsigned i)
+{
+	return (d->next + DEDUPE_MAX - d->count + i) % DEDUPE_MAX;
 }
 
 void
@@ -59,7 +65,6 @@ dedupe_undo(struct dedupe *d)
 	d->next = (d->next + DEDUPE_MAX - 1) % DEDUPE_MAX;
 	/* What the ring had here before is forgotten: a thousandth of it. */
 	d->hash[d->next] = 0;
-	d->pos[d->next] = 0;
 	if (d->next == d->count - 1)
 		d->count--;
 }
@@ -67,12 +72,10 @@ dedupe_undo(struct dedupe *d)
 void
 dedupe_merge(struct dedupe *to, struct dedupe *from)
 {
-	unsigned first = (from->next + DEDUPE_MAX - from->count) % DEDUPE_MAX;
-
 	for (unsigned i = 0; i < from->count; i++) {
-		unsigned at = (first + i) % DEDUPE_MAX;
+		unsigned at = dedupe_at(from, i);
 
-		if (dedupe_add(to, from->hash[at], from->pos[at]) < 0)
+		if (dedupe_add(to, from->hash[at], &from->known[at]) < 0)
 			break;
 	}
 	dedupe_fini(from);
@@ -82,6 +85,6 @@ void
 dedupe_fini(struct dedupe *d)
 {
 	free(d->hash);
-	free(d->pos);
+	free(d->known);
 	*d = (struct dedupe){ 0 };
 }

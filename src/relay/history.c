@@ -70,6 +70,25 @@ history_undo(struct chan *c)
 	c->seq--;
 }
 
+int
+history_place(struct chan *c, const struct relay_conf *conf, uint64_t seq,
+    uint64_t pos)
+{
+	uint64_t first = history_first(c), depth = c->seq - seq + 1;
+
+	if (seq == 0 || seq > c->seq || depth > (uint64_t)conf->history)
+		return 0;
+	while (depth > c->pos_cap)
+		if (grow(c, (size_t)conf->history) < 0)
+			return -ENOMEM;
+	for (uint64_t s = seq; s < first; s++)
+		c->pos[s % c->pos_cap] = 0;
+	c->pos[seq % c->pos_cap] = pos;
+	if (depth > c->depth)
+		c->depth = depth;
+	return 0;
+}
+
 /* One stored message, as a frame of its own for this member. */
 static int
 put_one(struct member *m, uint64_t seq)
@@ -80,6 +99,8 @@ put_one(struct member *m, uint64_t seq)
 	struct rec_head head;
 	int rc;
 
+	if (pos == 0)
+		return 0;	/* lost to a damaged journal */
 	buf_clear(&r->rec);
 	rc = store_read(r->store, pos, &r->rec);
 	if (rc == 0)

@@ -63,15 +63,23 @@ struct verify;
 
 /* ---- dedupe: the newest ids of one sender (dedupe.c) */
 
+struct known {			/* enough to confirm it once more */
+	uint64_t	body;		/* hash: tells a resend from another */
+	uint64_t	j, seq, number;
+	int64_t		ts;
+};
 struct dedupe {
 	uint64_t	*hash;		/* of the ids; NULL until the first */
-	uint64_t	*pos;		/* their records */
+	struct known	*known;
 	unsigned	 count, next;
 };
-/* The position of the newest record whose id has this hash; 0: none. */
-uint64_t dedupe_find(const struct dedupe *, uint64_t hash) AC_NONNULL(1);
-int	dedupe_add(struct dedupe *, uint64_t hash, uint64_t pos)
-	    AC_NONNULL(1) AC_MUST_CHECK;
+/* What is known of the id with this hash, or NULL. Borrowed. */
+const struct known *dedupe_find(const struct dedupe *, uint64_t hash)
+	    AC_NONNULL(1);
+int	dedupe_add(struct dedupe *, uint64_t hash, const struct known *)
+	    AC_NONNULL(1, 3) AC_MUST_CHECK;
+/* The i-th oldest, 0 .. count - 1: an index into both arrays. */
+unsigned dedupe_at(const struct dedupe *, unsigned i) AC_NONNULL(1);
 void	dedupe_undo(struct dedupe *) AC_NONNULL(1);	/* the newest */
 /* Add what from knows; from is empty then. What doesn't fit is forgotten. */
 void	dedupe_merge(struct dedupe *to, struct dedupe *from)
@@ -100,6 +108,7 @@ struct agent {
 	uint64_t	 mailbox_seq;	/* last given */
 	int64_t		 mailbox_ts;
 	size_t		 count, bytes;
+	uint64_t	 pos;		/* of its newest AGENT record */
 };
 
 /* ---- channels (chan.c) */
@@ -122,6 +131,7 @@ struct chan {
 	struct map	 invited;	/* struct invite by agent id or serial */
 	uint64_t	 seq;		/* of the last message */
 	int64_t		 ts;
+	uint64_t	 state_pos;	/* of its newest CHAN record */
 	/* history: positions of the newest messages, seq - depth + 1 .. seq */
 	uint64_t	*pos;		/* ring, indexed by seq % pos_cap */
 	size_t		 pos_cap, depth;
@@ -214,6 +224,11 @@ struct relay {
 	struct spool	*spool;
 	struct store	*store;
 	char		 epoch[16];
+	char		 spool_id[16];	/* the first epoch: msg_ids begin with it */
+	char		 boot[40];	/* of the machine, when the epoch began */
+	uint64_t	 epoch_pos;	/* of its record */
+	uint64_t	 clean_to;	/* segment being emptied ends here; 0: none */
+	uint64_t	 clean_sync;	/* gone when this is synced; 0: not yet */
 	uint64_t	 number;	/* messages ever */
 	struct map	 chans;		/* by name */
 	struct map	 agents;	/* by id */
@@ -265,8 +280,8 @@ int	turn_msg(struct relay *, struct chan *, struct peer *from,
 int	turn_dm(struct relay *, struct agent *, struct peer *target,
 	    struct peer *from, const struct rec_head *)
 	    AC_NONNULL(1, 5) AC_MUST_CHECK;
-/* Any other record, from relay->rec. */
-int	turn_record(struct relay *, enum store_type)
+/* Any other record, from relay->rec; *pos (may be NULL): where it will be. */
+int	turn_record(struct relay *, enum store_type, uint64_t *pos)
 	    AC_NONNULL(1) AC_MUST_CHECK;
 /*
  * Write what was noted, then queue its frames. If it can't be written, every
@@ -418,6 +433,12 @@ bool	chan_visible(const struct chan *, const struct peer *)
 int	history_add(struct chan *, const struct relay_conf *, uint64_t pos)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;	/* for chan->seq */
 void	history_undo(struct chan *) AC_NONNULL(1);	/* the newest */
+/*
+ * A message of the past whose record is at another position now. What isn't
+ * known yet between it and the newest is missing until it is placed too.
+ */
+int	history_place(struct chan *, const struct relay_conf *, uint64_t seq,
+	    uint64_t pos) AC_NONNULL(1, 2) AC_MUST_CHECK;
 uint64_t history_first(const struct chan *) AC_NONNULL(1);
 /* Queue the next part of a member's replay; live when it has caught up. */
 void	history_pump(struct member *) AC_NONNULL(1);
@@ -448,6 +469,10 @@ bool	mailbox_has_room(const struct agent *, const char *from, size_t len)
 int	mailbox_add(struct agent *, uint64_t seq, uint64_t pos,
 	    const char *from, size_t from_len, size_t len)
 	    AC_NONNULL(1, 4) AC_MUST_CHECK;
+/* The same for a letter of the past, whose record may have moved. */
+int	mailbox_place(struct agent *, uint64_t seq, uint64_t pos,
+	    const char *from, size_t from_len, size_t len)
+	    AC_NONNULL(1, 4) AC_MUST_CHECK;
 void	mailbox_undo(struct agent *) AC_NONNULL(1);	/* the newest */
 /* Everything up to seq is with its reader; 1 if that changed anything. */
 int	mailbox_ack(struct agent *, uint64_t seq) AC_NONNULL(1);
@@ -468,6 +493,23 @@ void	auth_challenge(struct peer *) AC_NONNULL(1);
 int	auth_check(struct peer *, const struct wire_msg *, bool *bound)
 	    AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
 void	auth_fini(struct peer *) AC_NONNULL(1);
+
+/* ---- record.c: state as records, whole, in relay->rec */
+
+int	record_epoch(struct relay *) AC_NONNULL(1) AC_MUST_CHECK;
+int	record_agent(struct relay *, struct agent *)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+int	record_chan(struct relay *, struct chan *)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/* ---- clean.c */
+
+/*
+ * Keep the journal in proportion to what is alive in it: move that out of the
+ * oldest segment, a portion a call, and remove the segment when the copies
+ * are synced.
+ */
+void	clean_tick(struct relay *) AC_NONNULL(1);
 
 /* ---- restore.c */
 

@@ -225,6 +225,8 @@ void
 listen_wake(struct relay *r)
 {
 	turn_synced(r);
+	if (r->clean_sync != 0)
+		clean_tick(r);
 	if (r->fatal != 0)
 		loop_end(r);
 }
@@ -293,6 +295,7 @@ listen_tick(struct relay *r, int64_t now_ms)
 	peer_tick(r, now_ms);
 	verify_tick(r, now_ms);
 	access_tick(r);
+	clean_tick(r);
 	if (++r->ticks % RESCAN_S == 0)
 		operator_rescan(r);
 	if (r->stopping && r->npeers == 0)

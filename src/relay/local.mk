@@ -4,6 +4,7 @@ librelay_la_SOURCES = \
 	%D%/agent.c \
 	%D%/auth.c \
 	%D%/chan.c \
+	%D%/clean.c \
 	%D%/dedupe.c \
 	%D%/dispatch.c \
 	%D%/history.c \
@@ -20,6 +21,7 @@ librelay_la_SOURCES = \
 	%D%/peer.c \
 	%D%/rate.c \
 	%D%/rec.c %D%/rec.h \
+	%D%/record.c \
 	%D%/relay.c %D%/relay.h \
 	%D%/restore.c \
 	%D%/store.c %D%/store.h \

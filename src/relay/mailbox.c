@@ -33,9 +33,10 @@ mailbox_has_room(const struct agent *a, const char *from, size_t len)
 	return count < MAILBOX_MAX / 4 && bytes + len <= MAILBOX_BYTES / 4;
 }
 
-int
-mailbox_add(struct agent *a, uint64_t seq, uint64_t pos, const char *from,
-    size_t from_len, size_t len)
+/* Before that letter, or at the end. */
+static int
+insert(struct agent *a, struct letter *before, uint64_t seq, uint64_t pos,
+    const char *from, size_t from_len, size_t len)
 {
 	struct letter *l = calloc(1, sizeof(*l));
 
@@ -47,11 +48,40 @@ mailbox_add(struct agent *a, uint64_t seq, uint64_t pos, const char *from,
 	l->seq = seq;
 	l->pos = pos;
 	l->len = (uint32_t)len;
-	TAILQ_INSERT_TAIL(&a->letters, l, next);
+	if (before != NULL)
+		TAILQ_INSERT_BEFORE(before, l, next);
+	else
+		TAILQ_INSERT_TAIL(&a->letters, l, next);
 	a->count++;
 	a->bytes += len;
-	a->mailbox_seq = seq;
 	return 0;
+}
+
+int
+mailbox_add(struct agent *a, uint64_t seq, uint64_t pos, const char *from,
+    size_t from_len, size_t len)
+{
+	int rc = insert(a, NULL, seq, pos, from, from_len, len);
+
+	if (rc == 0)
+		a->mailbox_seq = seq;
+	return rc;
+}
+
+int
+mailbox_place(struct agent *a, uint64_t seq, uint64_t pos, const char *from,
+    size_t from_len, size_t len)
+{
+	struct letter *l;
+
+	TAILQ_FOREACH(l, &a->letters, next)
+		if (l->seq >= seq)
+			break;
+	if (l != NULL && l->seq == seq) {
+		l->pos = pos;
+		return 0;
+	}
+	return insert(a, l, seq, pos, from, from_len, len);
 }
 
 static void

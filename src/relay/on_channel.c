@@ -200,7 +200,7 @@ let_in(struct relay *r, struct chan *c, const char *who)
 	buf_clear(&r->rec);
 	rec_put_str(&r->rec, c->name, c->name_len);
 	rec_put_str(&r->rec, who, strlen(who));
-	return turn_record(r, STORE_INVITE);
+	return turn_record(r, STORE_INVITE, NULL);
 }
 
 int
@@ -223,22 +223,15 @@ on_create_channel(struct peer *p, const struct wire_msg *m)
 	rc = chan_new(r, name->s, name->len, m->f[WF_INVITE_ONLY].b, &c);
 	if (rc < 0)
 		return AC_E_RATE_LIMITED;
-	buf_clear(&r->rec);
-	rec_put_str(&r->rec, c->name, c->name_len);
-	rec_put_u8(&r->rec, c->invite_only);
-	rc = turn_record(r, STORE_CHAN);
-	if (rc == 0 && c->invite_only) {
-		if (p->agent != NULL)
-			snprintf(who, sizeof(who), "%s", p->id);
-		else
-			invite_serial(p, who);
-		rc = let_in(r, c, who);
-	}
-	if (rc < 0)
-		store_abandon(r->store);
+	if (p->agent != NULL)
+		snprintf(who, sizeof(who), "%s", p->id);
 	else
-		rc = turn_commit(r);
-	if (rc < 0) {
+		invite_serial(p, who);
+	if (c->invite_only)
+		rc = chan_invite(c, who);
+	if (rc == 0)
+		rc = record_chan(r, c);
+	if (turn_commit(r) < 0 || rc < 0) {
 		map_del(&r->chans, c->name, c->name_len);
 		chan_free(c);
 		return refuse(p, AC_E_RATE_LIMITED, "The relay's disk is full "

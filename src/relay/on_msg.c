@@ -24,6 +24,7 @@ struct outgoing {
 	const struct wire_msg *m;	/* the sender's, or NULL: made by us */
 	uint64_t	 seq;		/* of the channel, 0: none */
 	int64_t		 ts;
+	uint64_t	 number;
 };
 
 static void
@@ -48,8 +49,8 @@ print(struct buf *b, const struct peer *p, const struct outgoing *o)
 	wire_put_int(b, WF_TS, o->ts);
 	wire_puts(b, WF_FROM_NAME, p->name);
 	wire_put_bool(b, WF_VERIFIED, p->verified);
-	snprintf(text, sizeof(text), "%s-%" PRIx64, p->relay->epoch,
-	    p->relay->number + 1);
+	snprintf(text, sizeof(text), "%s-%" PRIx64, p->relay->spool_id,
+	    o->number);
 	wire_puts(b, WF_MSG_ID, text);
 	if (o->seq != 0)
 		wire_put_int(b, WF_SEQ, (int64_t)o->seq);
@@ -81,7 +82,7 @@ head_of(const struct peer *p, const struct outgoing *o)
 		.to = o->to, .to_len = (uint8_t)o->to_len,
 		.from = p->id, .from_len = p->id_len,
 		.flags = p->verified ? REC_VERIFIED : 0,
-		.seq = o->seq, .ts = o->ts, .number = r->number + 1,
+		.seq = o->seq, .ts = o->ts, .number = o->number,
 		.id = "", .json = r->json.p, .json_len = r->json.len,
 	};
 
@@ -94,37 +95,31 @@ head_of(const struct peer *p, const struct outgoing *o)
 	return h;
 }
 
-/* The journal has this id: is it this message? Then confirm it again. */
+/* This id was used: for this message? Then confirm it again. */
 static int
-confirm_again(struct peer *p, const struct wire_msg *m, uint64_t pos)
+confirm_again(struct peer *p, const struct wire_msg *m, const struct known *k)
 {
-	const struct wire_value *id = &m->f[WF_ID], *to = &m->f[WF_TO];
+	const struct wire_value *to = &m->f[WF_TO];
 	struct relay *r = p->relay;
-	struct rec_head h;
-	uint64_t hash;
-	int rc;
+	struct outgoing o = { to->s, to->len, &m->f[WF_CONTENT], m,
+	    to->s[0] == '#' ? k->seq : 0, k->ts, k->number };
+	uint64_t body = dedupe_hash(0, to->s, to->len), j = k->j;
 
-	turn_commit(r);		/* it may be of this very turn */
-	buf_clear(&r->rec);
-	rc = store_read(r->store, pos, &r->rec);
-	if (rc == 0)
-		rc = rec_head(&h, r->rec.p, r->rec.len);
-	if (rc < 0 || h.id_len != id->len ||
-	    memcmp(h.id, id->s, id->len) != 0)
-		return 0;	/* another id of the same hash, or retired */
-	hash = dedupe_hash(0, to->s, to->len);
-	hash = dedupe_hash(hash, m->f[WF_CONTENT].s, m->f[WF_CONTENT].len);
-	if (hash != h.hash)
+	body = dedupe_hash(body, o.content->s, o.content->len);
+	if (body != k->body)
 		return refuse(p, AC_E_INVALID_MSG, "This id was used for "
 		    "another message: choose a new one.");
+	turn_commit(r);		/* it may be of this very turn */
 	buf_clear(&r->json);
-	turn_open(&r->json, h.json, h.json_len);
-	if (p->cap_stored)
-		wire_put_int(&r->json, WF_J, (int64_t)pos + 1);
-	wire_end(&r->json);
+	print(&r->json, p, &o);
+	if (p->cap_stored && buf_err(&r->json) == 0) {
+		r->json.len--;	/* the brace: one more member */
+		wire_put_int(&r->json, WF_J, (int64_t)j);
+		wire_end(&r->json);
+	}
 	peer_reply(p);
 	if (p->cap_stored)
-		turn_owe_stored(r, p, pos + 1);
+		turn_owe_stored(r, p, j);
 	return 1;
 }
 
@@ -135,12 +130,12 @@ seen(struct peer *p, const struct wire_msg *m)
 	const struct wire_value *id = &m->f[WF_ID];
 	const struct dedupe *d =
 	    p->agent != NULL ? &p->agent->dedupe : &p->dedupe;
-	uint64_t pos;
+	const struct known *k;
 
 	if (id->kind != WIRE_STR || id->len == 0)
 		return 0;
-	pos = dedupe_find(d, dedupe_hash(0, id->s, id->len));
-	return pos != 0 ? confirm_again(p, m, pos) : 0;
+	k = dedupe_find(d, dedupe_hash(0, id->s, id->len));
+	return k != NULL ? confirm_again(p, m, k) : 0;
 }
 
 static int
@@ -163,7 +158,8 @@ send_chan(struct peer *p, const struct wire_msg *m)
 {
 	const struct wire_value *to = &m->f[WF_TO];
 	struct relay *r = p->relay;
-	struct outgoing o = { to->s, to->len, &m->f[WF_CONTENT], m, 0, 0 };
+	struct outgoing o = { to->s, to->len, &m->f[WF_CONTENT], m, 0, 0,
+	    r->number + 1 };
 	struct chan *c = chan_find(r, to->s, to->len);
 	struct rec_head h;
 	int64_t now = clock_wall_ms();
@@ -200,7 +196,8 @@ send_dm(struct peer *p, const char *to, size_t len,
 	struct relay *r = p->relay;
 	struct agent *agent = agent_by_id(r, to, len);
 	struct peer *target = map_get(&r->online, to, len);
-	struct outgoing o = { to, len, content, m, 0, clock_wall_ms() };
+	struct outgoing o = { to, len, content, m, 0, clock_wall_ms(),
+	    r->number + 1 };
 	struct rec_head h;
 	int rc;
 

@@ -115,6 +115,6 @@ on_typing(struct peer *p, const struct wire_msg *m)
 	wire_puts(&r->json, WF_FROM_NAME, p->name);
 	wire_put_str(&r->json, WF_CHANNEL, c->name, c->name_len);
 	wire_end(&r->json);
-	chan_tell(p->relay, c, p);
+	chan_tell(r, c, p);
 	return 0;
 }

@@ -185,10 +185,7 @@ own_id(struct peer *p, bool bound)
 		rc = agent_new(r, p->id, p->id_len, p->key, &a);
 		if (rc < 0)
 			return AC_E_RATE_LIMITED;
-		buf_clear(&r->rec);
-		rec_put_str(&r->rec, a->id, a->id_len);
-		buf_add(&r->rec, (const char *)a->key, sizeof(a->key));
-		if (turn_record(r, STORE_AGENT) < 0 || turn_commit(r) < 0) {
+		if (record_agent(r, a) < 0 || turn_commit(r) < 0) {
 			agent_forget(r, a);
 			return refuse(p, AC_E_RATE_LIMITED, "The relay's disk "
 			    "is full or failing: connect again later.");
@@ -196,9 +193,7 @@ own_id(struct peer *p, bool bound)
 	}
 	if (bound && !a->bound) {
 		a->bound = true;
-		buf_clear(&r->rec);
-		rec_put_str(&r->rec, a->id, a->id_len);
-		if (turn_record(r, STORE_BOUND) < 0)
+		if (record_agent(r, a) < 0)
 			return AC_E_RATE_LIMITED;
 	}
 	p->agent = a;

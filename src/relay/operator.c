@@ -84,7 +84,7 @@ say(struct relay *r, struct chan *c, const char *id, const struct buf *raw)
 	wire_put_int(b, WF_TS, h.ts);
 	wire_puts(b, WF_FROM_NAME, r->conf.name);
 	wire_put_bool(b, WF_VERIFIED, true);
-	snprintf(text, sizeof(text), "%s-%" PRIx64, r->epoch, h.number);
+	snprintf(text, sizeof(text), "%s-%" PRIx64, r->spool_id, h.number);
 	wire_puts(b, WF_MSG_ID, text);
 	wire_put_int(b, WF_SEQ, (int64_t)h.seq);
 	wire_end(b);
@@ -114,7 +114,7 @@ say_item(struct operator *op, const struct spool_item *item)
 	snprintf(id, sizeof(id), "%s-%" PRIx64, spool_queue_nonce(op->queue),
 	    item->id);
 	hash = dedupe_hash(0, id, strlen(id));
-	if (c == NULL || dedupe_find(&r->said, hash) != 0)
+	if (c == NULL || dedupe_find(&r->said, hash) != NULL)
 		return 0;
 	rc = spool_queue_read(op->queue, item, &body);
 	if (rc == 0 && as_content(&raw, &body) < 0)

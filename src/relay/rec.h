@@ -3,15 +3,20 @@
  *
  * The formats are on disk: to change one, add a record type.
  *
- *	EPOCH	str epoch, str boot id
+ *	EPOCH	str epoch, str boot id, str spool id, u64 number
  *	STOP	-
- *	AGENT	str id, 32 bytes key
- *	CHAN	str name, u8 invite_only
+ *	AGENT	str id, 32 bytes key, u8 bound, u64 mailbox_seq,
+ *		u64 mailbox_ts, u64 count, then that many known ids, oldest
+ *		first: u64 hash, body, j, seq, number, ts
+ *	CHAN	str name, u8 invite_only, u64 seq, u64 ts, u64 count, then that
+ *		many invited: str
  *	INVITE	str channel, str agent
  *	MSG	head, then the JSON that members get
  *	DM	head, then the JSON that the target gets
  *	ACK	str agent, u64 mailbox_seq
- *	BOUND	str agent
+ *
+ * AGENT and CHAN hold the whole state and are written again when it is to
+ * move to a newer segment; so are MSG and DM, whose seq then isn't new.
  *
  *	head	str to, str from, u8 flags, u64 seq (DM: mailbox_seq, 0: none),
  *		i64 ts, u64 number, u64 hash of the body, str id

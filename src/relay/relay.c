@@ -23,6 +23,7 @@ relay_conf_init(struct relay_conf *conf)
 		.host = "0.0.0.0", .port = 6667, .name = "agentchat",
 		.rate = 1, .burst = 10,
 		.replay = 20, .history = 20000,
+		.segment_len = 64 << 20,
 		.queue_max = 1 << 20,
 		.content_max = WIRE_CONTENT_MAX, .frame_max = WIRE_FRAME_MAX,
 		.idle_ping_ms = 25000,
@@ -106,7 +107,7 @@ close_store(struct relay *r)
 	rc = turn_commit(r);
 	buf_clear(&r->rec);
 	if (rc == 0 && r->started && r->fatal == 0) {
-		rc = turn_record(r, STORE_STOP);
+		rc = turn_record(r, STORE_STOP, NULL);
 		if (rc == 0)
 			rc = turn_commit(r);
 	}

@@ -15,11 +15,11 @@
 #include "base/log.h"
 #include "base/rnd.h"
 
-#define BOOT_MAX 40
+/* Numbers lost with an unsynced tail are not given again. */
+#define NUMBER_JUMP (1ull << 32)
 
 struct replay {
 	struct relay	*r;
-	char		 boot[BOOT_MAX];	/* of the last epoch */
 	bool		 clean;		/* the last record was a STOP */
 };
 
@@ -37,43 +37,103 @@ copy_str(struct rec *rec, char *out, size_t cap)
 }
 
 static int
-replay_epoch(struct replay *x, struct rec *rec)
+replay_epoch(struct relay *r, struct rec *rec, uint64_t pos)
 {
-	int rc = copy_str(rec, x->r->epoch, sizeof(x->r->epoch));
+	uint64_t number;
+	int rc = copy_str(rec, r->epoch, sizeof(r->epoch));
 
-	return rc < 0 ? rc : copy_str(rec, x->boot, sizeof(x->boot));
+	if (rc == 0)
+		rc = copy_str(rec, r->boot, sizeof(r->boot));
+	if (rc == 0)
+		rc = copy_str(rec, r->spool_id, sizeof(r->spool_id));
+	number = rec_u64(rec);
+	if (number > r->number)
+		r->number = number;
+	r->epoch_pos = pos;
+	return rc;
 }
 
 static int
-replay_agent(struct relay *r, struct rec *rec)
+replay_known(struct agent *a, struct rec *rec)
+{
+	uint64_t count = rec_u64(rec);
+	struct known k;
+	int rc = 0;
+
+	dedupe_fini(&a->dedupe);
+	while (rc == 0 && count-- > 0 && !rec->bad) {
+		uint64_t hash = rec_u64(rec);
+
+		k.body = rec_u64(rec);
+		k.j = rec_u64(rec);
+		k.seq = rec_u64(rec);
+		k.number = rec_u64(rec);
+		k.ts = (int64_t)rec_u64(rec);
+		rc = dedupe_add(&a->dedupe, hash, &k);
+	}
+	return rc;
+}
+
+static int
+replay_agent(struct relay *r, struct rec *rec, uint64_t pos)
 {
 	char id[IDENT_ID_MAX];
-	const char *key;
+	const unsigned char *key;
 	struct agent *a;
+	uint64_t seq;
 	int rc = copy_str(rec, id, sizeof(id));
 
-	if (rc < 0)
-		return rc;
-	key = rec_bytes(rec, IDENT_KEY_LEN);
-	if (key == NULL)
+	key = (const unsigned char *)rec_bytes(rec, IDENT_KEY_LEN);
+	if (rc < 0 || key == NULL)
 		return -EUCLEAN;
-	rc = agent_new(r, id, strlen(id), (const unsigned char *)key, &a);
-	return rc == -EEXIST ? 0 : rc;
+	a = agent_by_key(r, key);
+	if (a == NULL) {
+		rc = agent_new(r, id, strlen(id), key, &a);
+		if (rc < 0)
+			return rc == -EEXIST ? -EUCLEAN : rc;
+	}
+	a->pos = pos;
+	a->bound = rec_u8(rec) != 0;
+	seq = rec_u64(rec);
+	if (seq > a->mailbox_seq)
+		a->mailbox_seq = seq;
+	a->mailbox_ts = (int64_t)rec_u64(rec);
+	return replay_known(a, rec);
 }
 
 static int
-replay_chan(struct relay *r, struct rec *rec)
+replay_chan(struct relay *r, struct rec *rec, uint64_t pos)
 {
-	char name[WIRE_CHANNEL_MAX + 1];
-	struct chan *c;
+	char name[WIRE_CHANNEL_MAX + 1], who[IDENT_ID_MAX];
 	bool invite_only;
+	struct chan *c;
+	uint64_t seq, count;
 	int rc = copy_str(rec, name, sizeof(name));
 
-	if (rc < 0)
-		return rc;
 	invite_only = rec_u8(rec) != 0;
-	rc = chan_new(r, name, strlen(name), invite_only, &c);
-	return rc == -EEXIST ? 0 : rc;
+	if (rc < 0 || rec->bad)
+		return -EUCLEAN;
+	c = chan_find(r, name, strlen(name));
+	if (c == NULL) {
+		rc = chan_new(r, name, strlen(name), invite_only, &c);
+		if (rc < 0)
+			return rc;
+	}
+	c->state_pos = pos;
+	c->invite_only = invite_only;
+	seq = rec_u64(rec);
+	if (seq > c->seq) {
+		c->seq = seq;
+		c->depth = 0;
+	}
+	c->ts = (int64_t)rec_u64(rec);
+	for (count = rec_u64(rec); rc == 0 && count > 0 && !rec->bad;
+	    count--) {
+		rc = copy_str(rec, who, sizeof(who));
+		if (rc == 0)
+			rc = chan_invite(c, who);
+	}
+	return rc;
 }
 
 static int
@@ -106,25 +166,13 @@ replay_ack(struct relay *r, struct rec *rec)
 	return 0;
 }
 
-static int
-replay_bound(struct relay *r, struct rec *rec)
-{
-	char id[IDENT_ID_MAX];
-	struct agent *a;
-	int rc = copy_str(rec, id, sizeof(id));
-
-	a = rc == 0 ? agent_by_id(r, id, strlen(id)) : NULL;
-	if (a != NULL)
-		a->bound = true;
-	return rc;
-}
-
 /* What both kinds of message leave behind: a number, an id that was used. */
 static int
 replay_sent(struct relay *r, const struct rec_head *h, uint64_t pos)
 {
 	struct agent *a = agent_by_id(r, h->from, h->from_len);
 	struct dedupe *d = a != NULL ? &a->dedupe : NULL;
+	struct known k = { h->hash, pos + 1, h->seq, h->number, h->ts };
 
 	if (h->number > r->number)
 		r->number = h->number;
@@ -133,7 +181,7 @@ replay_sent(struct relay *r, const struct rec_head *h, uint64_t pos)
 		d = &r->said;
 	if (d == NULL || h->id_len == 0 || (h->flags & REC_VERIFIED) == 0)
 		return 0;
-	return dedupe_add(d, dedupe_hash(0, h->id, h->id_len), pos);
+	return dedupe_add(d, dedupe_hash(0, h->id, h->id_len), &k);
 }
 
 static int
@@ -147,6 +195,8 @@ replay_msg(struct relay *r, const struct rec_head *h, uint64_t pos)
 		if (rc < 0)
 			return rc;
 	}
+	if (h->seq <= c->seq)
+		return history_place(c, &r->conf, h->seq, pos);
 	if (h->seq != c->seq + 1) {
 		/* A part of the journal is gone: history begins here. */
 		c->depth = 0;
@@ -165,6 +215,9 @@ replay_dm(struct relay *r, const struct rec_head *h, uint64_t pos)
 	struct agent *a = agent_by_id(r, h->to, h->to_len);
 	int rc;
 
+	if (a != NULL && h->seq != 0 && h->seq <= a->mailbox_seq)
+		return mailbox_place(a, h->seq, pos, h->from, h->from_len,
+		    h->json_len);
 	if (a != NULL && h->seq != 0) {
 		rc = mailbox_add(a, h->seq, pos, h->from, h->from_len,
 		    h->json_len);
@@ -187,24 +240,21 @@ replay(void *arg, enum store_type type, uint64_t pos, const void *body,
 	x->clean = type == STORE_STOP;
 	switch (type) {
 	case STORE_EPOCH:
-		rc = replay_epoch(x, &rec);
+		rc = replay_epoch(x->r, &rec, pos);
 		break;
 	case STORE_STOP:
 		break;
 	case STORE_AGENT:
-		rc = replay_agent(x->r, &rec);
+		rc = replay_agent(x->r, &rec, pos);
 		break;
 	case STORE_CHAN:
-		rc = replay_chan(x->r, &rec);
+		rc = replay_chan(x->r, &rec, pos);
 		break;
 	case STORE_INVITE:
 		rc = replay_invite(x->r, &rec);
 		break;
 	case STORE_ACK:
 		rc = replay_ack(x->r, &rec);
-		break;
-	case STORE_BOUND:
-		rc = replay_bound(x->r, &rec);
 		break;
 	case STORE_MSG:
 	case STORE_DM:
@@ -222,12 +272,12 @@ replay(void *arg, enum store_type type, uint64_t pos, const void *body,
 
 /* Changes when the machine starts; where it can't be known, always. */
 static void
-boot_id(char out[BOOT_MAX])
+boot_id(char *out, size_t cap)
 {
 	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
 
-	if (f == NULL || fgets(out, BOOT_MAX, f) == NULL)
-		rnd_name(out, BOOT_MAX - 1);
+	if (f == NULL || fgets(out, (int)cap, f) == NULL)
+		rnd_name(out, cap - 1);
 	if (f != NULL)
 		fclose(f);
 	out[strcspn(out, "\n")] = '\0';
@@ -241,17 +291,19 @@ boot_id(char out[BOOT_MAX])
 static int
 begin_epoch(struct relay *r, const struct replay *x, bool repaired)
 {
-	char boot[BOOT_MAX];
+	char boot[sizeof(r->boot)];
 
-	boot_id(boot);
+	boot_id(boot, sizeof(boot));
 	if (r->epoch[0] != '\0' && !repaired &&
-	    (x->clean || strcmp(boot, x->boot) == 0))
+	    (x->clean || strcmp(boot, r->boot) == 0))
 		return 0;
 	rnd_name(r->epoch, 8);
-	buf_clear(&r->rec);
-	rec_put_str(&r->rec, r->epoch, strlen(r->epoch));
-	rec_put_str(&r->rec, boot, strlen(boot));
-	return turn_record(r, STORE_EPOCH);
+	memcpy(r->boot, boot, sizeof(boot));
+	if (r->spool_id[0] == '\0')
+		memcpy(r->spool_id, r->epoch, sizeof(r->epoch));
+	else
+		r->number += NUMBER_JUMP;
+	return record_epoch(r);
 }
 
 static int
@@ -262,10 +314,7 @@ default_channel(struct relay *r, const char *name)
 
 	if (rc < 0)
 		return rc == -EEXIST ? 0 : rc;
-	buf_clear(&r->rec);
-	rec_put_str(&r->rec, name, strlen(name));
-	rec_put_u8(&r->rec, 0);
-	return turn_record(r, STORE_CHAN);
+	return record_chan(r, c);
 }
 
 static int
@@ -300,8 +349,7 @@ restore(struct relay *r, char **why)
 	rc = spool_subdir(spool_dir(r->spool), "journal", true, &dir);
 	if (rc < 0)
 		return explain(rc, &report, why);
-	rc = store_open(&r->store, dir, r->conf.sync, r->conf.repair, replay,
-	    &x, &report);
+	rc = store_open(&r->store, dir, &r->conf, replay, &x, &report);
 	close(dir);
 	if (rc < 0)
 		return explain(rc, &report, why);
@@ -315,5 +363,7 @@ restore(struct relay *r, char **why)
 		rc = default_channel(r, "#agents");
 	if (rc == 0)
 		rc = turn_commit(r);
+	if (rc == 0)
+		rc = store_synced(r->store, &r->stored);
 	return rc < 0 ? explain(rc, &report, why) : 0;
 }

@@ -18,7 +18,6 @@
 #include "base/clock.h"
 #include "spool/journal.h"
 
-#define SEGMENT_LEN	(64u << 20)
 #define GROUP_MS	4	/* STORED is never later than 5 ms by our doing */
 #define INTERVAL_MS	1000
 
@@ -81,7 +80,7 @@ replay(void *arg, uint8_t type, uint64_t pos, uint64_t end, const void *body,
 }
 
 int
-store_open(struct store **out, int dir, enum relay_sync mode, bool repair,
+store_open(struct store **out, int dir, const struct relay_conf *conf,
     store_fn *fn, void *arg, struct store_report *report)
 {
 	struct journal_report jr = { 0 };
@@ -90,14 +89,15 @@ store_open(struct store **out, int dir, enum relay_sync mode, bool repair,
 
 	if (s == NULL)
 		return -ENOMEM;
-	s->mode = mode;
+	s->mode = conf->sync;
 	s->begun_ms = -INTERVAL_MS;
 	s->fd = -1;
 	s->fn = fn;
 	s->fn_arg = arg;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->cond, NULL);
-	rc = journal_open(&s->journal, dir, SEGMENT_LEN, repair, replay, s, &jr);
+	rc = journal_open(&s->journal, dir, (uint64_t)conf->segment_len,
+	    conf->repair, replay, s, &jr);
 	report->records = jr.records;
 	report->cut = jr.cut;
 	report->damaged_at = jr.damaged_at;
@@ -230,6 +230,33 @@ store_synced(struct store *s, uint64_t *upto)
 	*upto = s->mode == RELAY_SYNC_NEVER ? journal_end(s->journal) :
 	    journal_synced(s->journal);
 	return 0;
+}
+
+uint64_t
+store_end(const struct store *s)
+{
+	return journal_end(s->journal);
+}
+
+uint64_t
+store_size(const struct store *s)
+{
+	return journal_end(s->journal) - journal_start(s->journal);
+}
+
+uint64_t
+store_portion(const struct store *s)
+{
+	uint64_t end = journal_segment_end(s->journal,
+	    journal_start(s->journal));
+
+	return end < journal_end(s->journal) ? end : 0;
+}
+
+int
+store_retire(struct store *s, uint64_t pos)
+{
+	return journal_retire(s->journal, pos);
 }
 
 int

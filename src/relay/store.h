@@ -25,13 +25,12 @@ struct store;
 enum store_type {
 	STORE_EPOCH	= 1,	/* a numbering begins */
 	STORE_STOP	= 2,	/* clean end: everything before it is synced */
-	STORE_AGENT	= 3,	/* a key proved itself and owns an id */
-	STORE_CHAN	= 4,	/* a channel was made */
+	STORE_AGENT	= 3,	/* a key that has proved itself owns an id */
+	STORE_CHAN	= 4,	/* a channel */
 	STORE_INVITE	= 5,	/* an agent may join a private channel */
 	STORE_MSG	= 6,	/* a message to a channel */
 	STORE_DM	= 7,	/* a message to one agent */
-	STORE_ACK	= 8,	/* a mailbox was read up to a seq */
-	STORE_BOUND	= 9	/* a key binds its proofs to our name */
+	STORE_ACK	= 8	/* a mailbox was read up to a seq */
 };
 
 typedef int store_fn(void *arg, enum store_type, uint64_t pos,
@@ -48,9 +47,9 @@ struct store_report {
  * the sync thread when a sync has ended; it shall bring the loop to call
  * store_synced().
  */
-int	store_open(struct store **, int dir, enum relay_sync, bool repair,
+int	store_open(struct store **, int dir, const struct relay_conf *,
 	    store_fn *, void *arg, struct store_report *)
-	    AC_NONNULL(1, 5, 7) AC_MUST_CHECK;
+	    AC_NONNULL(1, 3, 4, 6) AC_MUST_CHECK;
 /* Start syncing in the background. */
 int	store_start(struct store *, void (*wake)(void *), void *arg)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
@@ -83,6 +82,18 @@ int	store_synced(struct store *, uint64_t *upto)
  */
 int64_t	store_wait_ms(const struct store *) AC_NONNULL(1);
 void	store_tick(struct store *) AC_NONNULL(1);
+
+/*
+ * store_end		what is committed ends here
+ * store_size		bytes kept
+ * store_portion	where the oldest part that can be removed ends, if it
+ *			isn't the newest too; else 0
+ * store_retire		remove what lies below pos
+ */
+uint64_t store_end(const struct store *) AC_NONNULL(1);
+uint64_t store_size(const struct store *) AC_NONNULL(1);
+uint64_t store_portion(const struct store *) AC_NONNULL(1);
+int	store_retire(struct store *, uint64_t pos) AC_NONNULL(1) AC_MUST_CHECK;
 
 /* Append the body of a committed record to out. */
 int	store_read(struct store *, uint64_t pos, struct buf *out)

@@ -133,9 +133,11 @@ finish(struct relay *r, struct note *n, struct peer *from, uint64_t pos,
 	n->seq = h->seq;
 	if (h->id_len != 0) {
 		struct dedupe *d = dedupe_of(r, from);
+		struct known k = { h->hash, pos + 1, h->seq, h->number,
+		    h->ts };
 
 		memcpy(n->id, h->id, h->id_len);
-		if (dedupe_add(d, dedupe_hash(0, h->id, h->id_len), pos) == 0)
+		if (dedupe_add(d, dedupe_hash(0, h->id, h->id_len), &k) == 0)
 			n->dedupe = d;
 	}
 	r->number++;
@@ -198,14 +200,20 @@ turn_dm(struct relay *r, struct agent *agent, struct peer *target,
 }
 
 int
-turn_record(struct relay *r, enum store_type type)
+turn_record(struct relay *r, enum store_type type, uint64_t *pos)
 {
 	struct iovec iov = { r->rec.p, r->rec.len };
+	uint64_t at = 0;
 
 	r->turn->records = true;
-	if (buf_err(&r->rec) < 0 ||
-	    store_append(r->store, type, &iov, 1) == 0)
+	if (buf_err(&r->rec) == 0)
+		at = store_append(r->store, type, &iov, 1);
+	if (at == 0) {
+		r->turn->broken = true;
 		return -ENOMEM;
+	}
+	if (pos != NULL)
+		*pos = at;
 	return 0;
 }
 
@@ -264,6 +272,25 @@ turn_owe_stored(struct relay *r, struct peer *p, uint64_t j)
 		p->unstored = j;
 }
 
+/* Positions that were given out and are void: recorded when next cleaned. */
+static void
+forget_void(struct relay *r)
+{
+	uint64_t end = store_end(r->store);
+	struct agent *a;
+	struct chan *c;
+	size_t at;
+
+	for (at = 0; (a = map_next(&r->agents, &at)) != NULL;)
+		if (a->pos >= end)
+			a->pos = 0;
+	for (at = 0; (c = map_next(&r->chans, &at)) != NULL;)
+		if (c->state_pos >= end)
+			c->state_pos = 0;
+	if (r->epoch_pos >= end)
+		r->epoch_pos = 0;
+}
+
 static void
 take_back(struct relay *r, int rc)
 {
@@ -280,6 +307,7 @@ take_back(struct relay *r, int rc)
 			dedupe_undo(n->dedupe);
 		r->number--;
 	}
+	forget_void(r);
 	log_error("store", "err", ac_strerror(rc), "does",
 	    "refuses messages until the disk takes them again", NULL);
 }

@@ -50,21 +50,39 @@ a_record_head_survives_the_round_trip(void **state)
 	buf_fini(&b);
 }
 
+static int
+know(struct dedupe *d, uint64_t id)
+{
+	struct known k = { .j = id * 10 };
+
+	return dedupe_add(d, id, &k);
+}
+
+static uint64_t
+j_of(const struct dedupe *d, uint64_t id)
+{
+	const struct known *k = dedupe_find(d, id);
+
+	return k != NULL ? k->j : 0;
+}
+
 static void
 dedupe_knows_the_last_thousand(void **state)
 {
 	struct dedupe d = { 0 };
 
 	(void)state;
-	assert_int_equal(dedupe_find(&d, 7), 0);
+	assert_int_equal(j_of(&d, 7), 0);
 	for (uint64_t i = 1; i <= 2500; i++)
-		assert_int_equal(dedupe_add(&d, i, i * 10), 0);
-	assert_int_equal(dedupe_find(&d, 1500), 0);
-	assert_int_equal(dedupe_find(&d, 1501), 15010);
-	assert_int_equal(dedupe_find(&d, 2500), 25000);
+		assert_int_equal(know(&d, i), 0);
+	assert_int_equal(j_of(&d, 1500), 0);
+	assert_int_equal(j_of(&d, 1501), 15010);
+	assert_int_equal(j_of(&d, 2500), 25000);
+	assert_int_equal(d.hash[dedupe_at(&d, 0)], 1501);
+	assert_int_equal(d.hash[dedupe_at(&d, 999)], 2500);
 	dedupe_undo(&d);
-	assert_int_equal(dedupe_find(&d, 2500), 0);
-	assert_int_equal(dedupe_find(&d, 2499), 24990);
+	assert_int_equal(j_of(&d, 2500), 0);
+	assert_int_equal(j_of(&d, 2499), 24990);
 	dedupe_fini(&d);
 }
 
@@ -75,17 +93,17 @@ dedupe_takes_back_what_was_not_written(void **state)
 
 	(void)state;
 	for (uint64_t i = 1; i <= 3; i++)
-		assert_int_equal(dedupe_add(&d, i, i), 0);
+		assert_int_equal(know(&d, i), 0);
 	dedupe_undo(&d);
 	dedupe_undo(&d);
 	assert_int_equal(d.count, 1);
-	assert_int_equal(dedupe_find(&d, 1), 1);
-	assert_int_equal(dedupe_find(&d, 2), 0);
+	assert_int_equal(j_of(&d, 1), 10);
+	assert_int_equal(j_of(&d, 2), 0);
 	for (uint64_t i = 10; i < 15; i++)
-		assert_int_equal(dedupe_add(&from, i, i), 0);
+		assert_int_equal(know(&from, i), 0);
 	dedupe_merge(&d, &from);
 	assert_int_equal(d.count, 6);
-	assert_int_equal(dedupe_find(&d, 14), 14);
+	assert_int_equal(j_of(&d, 14), 140);
 	assert_int_equal(from.count, 0);
 	dedupe_fini(&d);
 }
@@ -233,6 +251,65 @@ history_keeps_the_newest_in_a_growing_ring(void **state)
 	free(c.pos);
 }
 
+static void
+history_takes_the_past_in_any_order_of_positions(void **state)
+{
+	struct relay_conf conf;
+	struct chan c = { .seq = 100 };
+
+	(void)state;
+	relay_conf_init(&conf);
+	conf.history = 80;
+	/* Beyond the limit, or of the future: not kept. */
+	assert_int_equal(history_place(&c, &conf, 20, 1), 0);
+	assert_int_equal(history_place(&c, &conf, 101, 1), 0);
+	assert_int_equal(c.depth, 0);
+	assert_int_equal(history_place(&c, &conf, 50, 500), 0);
+	assert_int_equal(history_first(&c), 50);
+	assert_int_equal(c.pos[51 % c.pos_cap], 0);	/* missing so far */
+	for (uint64_t seq = 51; seq <= 100; seq++)
+		assert_int_equal(history_place(&c, &conf, seq, seq * 10), 0);
+	assert_int_equal(history_place(&c, &conf, 60, 7), 0);
+	for (uint64_t seq = 50; seq <= 100; seq++)
+		assert_int_equal(c.pos[seq % c.pos_cap],
+		    seq == 60 ? 7 : seq * 10);
+	assert_int_equal(history_add(&c, &conf, 1010), 0);
+	assert_int_equal(c.seq, 101);
+	assert_int_equal(history_first(&c), 50);
+	free(c.pos);
+}
+
+static void
+a_letter_that_moved_keeps_its_place(void **state)
+{
+	struct relay r = { 0 };
+	unsigned char key[IDENT_KEY_LEN];
+	struct agent *a;
+	struct letter *l;
+	uint64_t seq = 0;
+
+	(void)state;
+	map_init(&r.agents);
+	map_init(&r.keys);
+	rnd_bytes(key, sizeof(key));
+	assert_int_equal(agent_new(&r, "@12345678", 9, key, &a), 0);
+	a->mailbox_seq = 4;
+	assert_int_equal(mailbox_add(a, 5, 50, "@a", 2, 1), 0);
+	assert_int_equal(mailbox_place(a, 2, 60, "@a", 2, 1), 0);
+	assert_int_equal(mailbox_place(a, 4, 70, "@a", 2, 1), 0);
+	assert_int_equal(mailbox_place(a, 2, 80, "@a", 2, 1), 0);
+	assert_int_equal(a->count, 3);
+	assert_int_equal(a->mailbox_seq, 5);
+	TAILQ_FOREACH(l, &a->letters, next) {
+		assert_true(l->seq > seq);
+		seq = l->seq;
+		assert_int_equal(l->pos, seq == 2 ? 80 : seq == 4 ? 70 : 50);
+	}
+	agent_forget(&r, a);
+	map_fini(&r.agents);
+	map_fini(&r.keys);
+}
+
 int
 main(void)
 {
@@ -248,6 +325,9 @@ main(void)
 		    a_second_key_with_the_same_digits_gets_sixteen),
 		cmocka_unit_test(frame_headers_follow_rfc_6455),
 		cmocka_unit_test(history_keeps_the_newest_in_a_growing_ring),
+		cmocka_unit_test(
+		    history_takes_the_past_in_any_order_of_positions),
+		cmocka_unit_test(a_letter_that_moved_keeps_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
