@@ -3,7 +3,8 @@
 SYSTEM_TESTS = \
 	%D%/test_protocol.py \
 	%D%/test_hostile.py \
-	%D%/test_identity.py
+	%D%/test_identity.py \
+	%D%/test_journal.py
 TESTS += $(SYSTEM_TESTS)
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = env AGENTCHAT=$(abs_top_builddir)/agentchat \
