@@ -10,13 +10,14 @@
  * give that one its sub-folders again would make the agent's rm fail and join
  * the channel anew. Three rules tell them apart:
  *
- * 1. No sub-folder at all: somebody's mkdir. It gets all four.
- * 2. Some of them: left, or half removed. It is no box. (A crash of ours half
+ * 1. No sub-folder at all, or out/ alone: somebody's mkdir, or mkdir -p with
+ *    the first message behind it. It gets all four.
+ * 2. Others of them: left, or half removed. It is no box. (A crash of ours half
  *    way through rule 1 leaves a ".making" beside them, and that is finished.)
  * 3. A directory that we held and let go of because it was being taken away
  *    is a grave: its descriptor is kept until it is gone from the disk, and
- *    while it is kept no new directory can have its inode. An empty directory
- *    that is a grave is rm's, not mkdir's.
+ *    while it is kept no new directory can have its inode. What looks like
+ *    rule 1 and is a grave is rm's, not mkdir's.
  */
 #include "config.h"
 
@@ -297,7 +298,7 @@ static int
 complete(struct spool *sp, const char *name, int dir, bool create)
 {
 	int making, rc, have = 0;
-	bool there[SPOOL_SUBS];
+	bool there[SPOOL_SUBS], fresh;
 
 	for (int i = 0; i < SPOOL_SUBS; i++) {
 		rc = fs_exists(dir, sub_name[i]);
@@ -311,7 +312,8 @@ complete(struct spool *sp, const char *name, int dir, bool create)
 		return making;
 	if (have == SPOOL_SUBS)
 		return making == 1 ? fs_remove(dir, MAKING) : 0;
-	if (!create && ((have > 0 && making == 0) || is_grave(sp, name, dir)))
+	fresh = have == 0 || (have == 1 && there[SPOOL_OUT]);
+	if (!create && ((!fresh && making == 0) || is_grave(sp, name, dir)))
 		return -ENOENT;
 	if (making == 0 && mkdirat(dir, MAKING, 0700) == -1)
 		return -errno;
