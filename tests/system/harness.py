@@ -65,7 +65,8 @@ def load(path):
 def lines(path):
     """The JSON objects of a JSONL file."""
     try:
-        return [json.loads(x) for x in path.read_text().splitlines()]
+        # Not splitlines(): U+2028 is no end of line in JSON.
+        return [json.loads(x) for x in path.read_text().split("\n")[:-1]]
     except FileNotFoundError:
         return []
 

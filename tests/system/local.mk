@@ -1,10 +1,12 @@
 # The real programs, real sockets and real files, with an independent client
 # (Python's) on the other side. One file of tests is one test of `make check`.
 SYSTEM_TESTS = \
-	%D%/test_protocol.py \
+	%D%/test_files.py \
 	%D%/test_hostile.py \
 	%D%/test_identity.py \
-	%D%/test_journal.py
+	%D%/test_journal.py \
+	%D%/test_protocol.py \
+	%D%/test_restart.py
 TESTS += $(SYSTEM_TESTS)
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = env AGENTCHAT=$(abs_top_builddir)/agentchat \
