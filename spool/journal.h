@@ -105,7 +105,7 @@ int	journal_sync(struct journal *) AC_NONNULL(1) AC_MUST_CHECK;
 int	journal_read(struct journal *, uint64_t pos, uint8_t *type,
 	    struct buf *out) AC_NONNULL(1, 4) AC_MUST_CHECK;
 
-/* Where the segment that holds pos begins: what journal_retire() would leave. */
+/* Where the segment that holds pos begins: what journal_retire() leaves. */
 uint64_t journal_floor(const struct journal *, uint64_t pos) AC_NONNULL(1);
 
 /* Where the segment that holds pos ends; journal_end() in the last one. */

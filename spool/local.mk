@@ -11,6 +11,8 @@ libspool_la_SOURCES = \
 	%D%/lock.c \
 	%D%/outbox.c \
 	%D%/queue.c %D%/queue_int.h \
+	%D%/queue_items.c \
+	%D%/queue_open.c \
 	%D%/replay.c \
 	%D%/ring.c \
 	%D%/spool.h \

@@ -55,8 +55,8 @@
 #define OUTBOX		"outbox.jsonl"
 #define RETIRED		".outbox.retired"
 #define READ_LEN	((size_t)64 << 10)	/* bytes of an ordinary read */
-#define VERIFY_MAX	((uint64_t)64 << 10)	/* prefix verified at each look */
-#define NEAR_LEN	4096			/* of a longer one, this much */
+#define VERIFY_MAX	((uint64_t)64 << 10)	/* verified at each look */
+#define NEAR_LEN	4096			/* of more, only this much */
 #define BROKEN_MS	60000			/* for a line to be completed */
 #define IDLE_MS		100			/* no growth: time to retire */
 #define RETIRE_LEN	((uint64_t)1 << 20)	/* retire without waiting */
@@ -193,10 +193,6 @@ look(struct spool_queue *q, struct queue_tail *t)
 	    t->ctime.tv_sec == st.st_ctim.tv_sec &&
 	    t->ctime.tv_nsec == st.st_ctim.tv_nsec)
 		return 0;
-	if (t->size != (uint64_t)st.st_size)
-		t->grown_ms = q->mono_ms();
-	t->size = (uint64_t)st.st_size;
-	t->ctime = st.st_ctim;
 	if (t->cur.off <= VERIFY_MAX) {
 		rc = fits(t->fd, &t->cur);
 	} else {
@@ -204,9 +200,15 @@ look(struct spool_queue *q, struct queue_tail *t)
 		if (rc == 1)
 			rc = crc == t->near_crc;
 	}
+	if (rc < 0)
+		return rc;
 	if (rc == 0)
 		restart(q, t);
-	return rc < 0 ? rc : 0;
+	if (t->size != (uint64_t)st.st_size)
+		t->grown_ms = q->mono_ms();
+	t->size = (uint64_t)st.st_size;
+	t->ctime = st.st_ctim;
+	return 0;
 }
 
 /* At start: what a crash left of a retirement. */
@@ -239,6 +241,29 @@ find_retired(struct spool_queue *q)
 	return rc;
 }
 
+/*
+ * Nobody's name is outbox.jsonl. A file of that name to come is a new one,
+ * whatever is in it; the one that we have is read while it has a writer.
+ */
+static int
+forget_deleted(struct spool_queue *q, struct queue_tail *t)
+{
+	struct stat st;
+
+	if (t->fd != -1) {
+		if (fstat(t->fd, &st) == -1)
+			return -errno;
+		if ((uint64_t)st.st_size != t->cur.off ||
+		    lease_take(t->fd) == 0)
+			return 0;
+		close(t->fd);
+	}
+	if (t->cur.ino != 0)
+		q->cursor_dirty = true;
+	*t = (struct queue_tail){ .fd = -1 };
+	return 0;
+}
+
 /* Has another file got the name? Then it is the current one: 1. Else 0. */
 static int
 find_current(struct spool_queue *q)
@@ -249,7 +274,7 @@ find_current(struct spool_queue *q)
 	int rc;
 
 	if (fstatat(dir, OUTBOX, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return errno == ENOENT ? 0 : -errno;
+		return errno == ENOENT ? forget_deleted(q, t) : -errno;
 	if (t->fd != -1) {
 		if (fstat(t->fd, &held) == -1)
 			return -errno;

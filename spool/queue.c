@@ -34,442 +34,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/rnd.h"
-#include "spool/internal.h"
 #include "spool/journal_int.h"
 #include "spool/queue_int.h"
 
-#define QUEUE_VERSION		1
-#define META_LEN	(12 + QUEUE_NONCE)
-#define ITEM_TAIL	44
-#define CURSOR_LEN	20
 #define EMPTY_LEN	((uint64_t)1 << 20)	/* an empty queue's segment */
 #define HELD_SEGS	4			/* held up by few old items */
-#define TIDY_MIN	64			/* done items left in memory */
-#define ITEM_COST	128			/* bytes around a body on disk */
-
-enum { REC_META = 1, REC_ITEM, REC_DONE, REC_CURSOR };
 
 bool
 queue_passing(int rc)
 {
 	return rc == -ENOSPC || rc == -EDQUOT || rc == -ENOMEM ||
 	    rc == -EMFILE || rc == -ENFILE || rc == -EAGAIN;
-}
-
-/* ------------------------------------------------------- items in memory */
-
-/* The first entry whose id is not below id. */
-static size_t
-lower_bound(const struct spool_queue *q, uint64_t id)
-{
-	size_t lo = 0, hi = q->n;
-
-	/* Almost always they rise by one. */
-	if (q->n != 0 && id >= q->e[0].id && id - q->e[0].id < q->n &&
-	    q->e[id - q->e[0].id].id == id)
-		return (size_t)(id - q->e[0].id);
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (q->e[mid].id < id)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static struct queue_entry *
-find_entry(const struct spool_queue *q, uint64_t id)
-{
-	size_t i = lower_bound(q, id);
-
-	if (i == q->n || q->e[i].id != id || q->e[i].done)
-		return NULL;
-	return &q->e[i];
-}
-
-static int
-add_entry(struct spool_queue *q, const struct queue_entry *new)
-{
-	struct queue_entry *e;
-	size_t cap, i;
-
-	if (q->n == q->cap) {
-		cap = q->cap != 0 ? q->cap * 2 : 16;
-		e = realloc(q->e, cap * sizeof(*e));
-		if (e == NULL)
-			return -ENOMEM;
-		q->e = e;
-		q->cap = cap;
-	}
-	i = q->n == 0 || q->e[q->n - 1].id < new->id ? q->n :
-	    lower_bound(q, new->id);
-	memmove(q->e + i + 1, q->e + i, (q->n - i) * sizeof(*q->e));
-	q->e[i] = *new;
-	q->n++;
-	return 0;
-}
-
-/* Forget the done ones, when they are many. */
-static void
-tidy(struct spool_queue *q)
-{
-	size_t kept = 0;
-
-	if (q->ndone < TIDY_MIN || q->ndone < q->n / 2)
-		return;
-	for (size_t i = 0; i < q->n; i++)
-		if (!q->e[i].done)
-			q->e[kept++] = q->e[i];
-	q->n = kept;
-	q->ndone = 0;
-	if (q->cap > 1024 && q->n < q->cap / 8) {
-		size_t cap = q->cap / 4;
-		struct queue_entry *e = realloc(q->e, cap * sizeof(*e));
-
-		if (e != NULL) {
-			q->e = e;
-			q->cap = cap;
-		}
-	}
-}
-
-static void
-mark_done(struct spool_queue *q, struct queue_entry *e)
-{
-	free(e->names);
-	e->names = NULL;
-	e->done = true;
-	e->pos = 1;
-	q->ndone++;
-	q->live_len -= e->len + ITEM_COST;
-}
-
-/* target and name in one piece; *out NULL for a plain line of the outbox. */
-static int
-join_names(const char *target, size_t tlen, const char *name, size_t nlen,
-    char **out)
-{
-	*out = NULL;
-	if (tlen == 0 && nlen == 6 && memcmp(name, "outbox", 6) == 0)
-		return 0;
-	*out = malloc(tlen + nlen + 2);
-	if (*out == NULL)
-		return -ENOMEM;
-	memcpy(*out, target, tlen);
-	(*out)[tlen] = '\0';
-	memcpy(*out + tlen + 1, name, nlen);
-	(*out)[tlen + 1 + nlen] = '\0';
-	return 0;
-}
-
-/* ---------------------------------------------------------------- replay */
-
-static int
-replay_meta(struct spool_queue *q, const uint8_t *p, size_t len)
-{
-	if (len < 4 || get_le32(p) != QUEUE_VERSION)
-		return -ENOTSUP;
-	if (len != META_LEN)
-		return -EUCLEAN;
-	if (get_le64(p + 4) > q->next_id)
-		q->next_id = get_le64(p + 4);
-	memcpy(q->nonce, p + 12, QUEUE_NONCE);
-	return 0;
-}
-
-static void
-get_cursor(struct queue_cursor *c, const uint8_t *p)
-{
-	c->ino = get_le64(p);
-	c->off = get_le64(p + 8);
-	c->crc = get_le32(p + 16);
-}
-
-static void
-put_cursor(uint8_t *p, const struct queue_cursor *c)
-{
-	put_le64(p, c->ino);
-	put_le64(p + 8, c->off);
-	put_le32(p + 16, c->crc);
-}
-
-static int
-replay_item(struct spool_queue *q, uint64_t pos, const uint8_t *p, size_t len)
-{
-	struct queue_entry e = { .pos = pos }, *old;
-	const uint8_t *t;
-	size_t tlen, nlen;
-	int rc;
-
-	if (len < ITEM_TAIL)
-		return -EUCLEAN;
-	t = p + len - ITEM_TAIL;
-	e.id = get_le64(t);
-	e.queued_ms = (int64_t)get_le64(t + 8);
-	e.len = get_le32(t + 36);
-	tlen = t[40];
-	nlen = t[41];
-	if (e.id == 0 || t[42] > ROLES || tlen >= SPOOL_BOX_MAX ||
-	    nlen >= SPOOL_NAME_MAX ||
-	    len != (size_t)e.len + tlen + nlen + ITEM_TAIL)
-		return -EUCLEAN;
-	if (t[42] < ROLES)
-		get_cursor(&q->tail[t[42]].cur, t + 16);
-	if (e.id >= q->next_id)
-		q->next_id = e.id + 1;
-	old = find_entry(q, e.id);
-	if (old != NULL) {	/* written again, to free its segment */
-		old->pos = pos;
-		return 0;
-	}
-	rc = join_names((const char *)p + e.len, tlen,
-	    (const char *)p + e.len + tlen, nlen, &e.names);
-	if (rc == 0)
-		rc = add_entry(q, &e);
-	if (rc < 0) {
-		free(e.names);
-		return rc;
-	}
-	q->live_len += e.len + ITEM_COST;
-	return 0;
-}
-
-static int
-replay_done(struct spool_queue *q, const uint8_t *p, size_t len)
-{
-	struct queue_entry *e;
-	uint64_t id;
-
-	if (len != 8)
-		return -EUCLEAN;
-	id = get_le64(p);
-	if (id >= q->next_id)
-		q->next_id = id + 1;
-	e = find_entry(q, id);
-	if (e != NULL) {
-		mark_done(q, e);
-		tidy(q);
-	}
-	return 0;
-}
-
-static int
-replay(void *arg, uint8_t type, uint64_t pos, uint64_t end, const void *body,
-    size_t len)
-{
-	struct spool_queue *q = arg;
-	const uint8_t *p = body;
-
-	(void)end;
-	switch (type) {
-	case REC_META:
-		return replay_meta(q, p, len);
-	case REC_ITEM:
-		return replay_item(q, pos, p, len);
-	case REC_DONE:
-		return replay_done(q, p, len);
-	case REC_CURSOR:
-		if (len != ROLES * CURSOR_LEN)
-			return -EUCLEAN;
-		for (int i = 0; i < ROLES; i++)
-			get_cursor(&q->tail[i].cur, p + i * CURSOR_LEN);
-		return 0;
-	default:
-		return -ENOTSUP;
-	}
-}
-
-/* --------------------------------------------------------------- segments */
-
-/* Room for one more in the table of segments: then seg_of() can't fail. */
-static int
-reserve_seg(struct spool_queue *q)
-{
-	struct queue_seg *seg;
-
-	if (q->nsegs < q->seg_cap)
-		return 0;
-	seg = realloc(q->seg, (q->seg_cap + 8) * sizeof(*seg));
-	if (seg == NULL)
-		return -ENOMEM;
-	q->seg = seg;
-	q->seg_cap += 8;
-	return 0;
-}
-
-/* The segment that holds pos, entered in the table if it isn't there. */
-static struct queue_seg *
-seg_of(struct spool_queue *q, uint64_t pos)
-{
-	uint64_t start = journal_floor(q->j, pos);
-	size_t i = q->nsegs;
-
-	while (i > 0 && q->seg[i - 1].start > start)
-		i--;
-	if (i > 0 && q->seg[i - 1].start == start)
-		return &q->seg[i - 1];
-	memmove(q->seg + i + 1, q->seg + i,
-	    (q->nsegs - i) * sizeof(*q->seg));
-	q->seg[i] = (struct queue_seg){ .start = start };
-	q->nsegs++;
-	return &q->seg[i];
-}
-
-static int
-count_segs(struct spool_queue *q)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < q->n; i++) {
-		if (q->e[i].done)
-			continue;
-		rc = reserve_seg(q);
-		if (rc == 0)
-			seg_of(q, q->e[i].pos)->live++;
-	}
-	return rc;
-}
-
-/* -------------------------------------------------------- open and close */
-
-static int
-put_checkpoint(struct spool_queue *q, uint64_t *pos)
-{
-	uint8_t meta[META_LEN], cursor[ROLES * CURSOR_LEN];
-
-	put_le32(meta, QUEUE_VERSION);
-	put_le64(meta + 4, claims_lowest(q));
-	memcpy(meta + 12, q->nonce, QUEUE_NONCE);
-	for (int i = 0; i < ROLES; i++)
-		put_cursor(cursor + i * CURSOR_LEN, &q->tail[i].cur);
-	*pos = journal_append(q->j, REC_META,
-	    &(struct iovec){ meta, sizeof(meta) }, 1);
-	journal_append(q->j, REC_CURSOR,
-	    &(struct iovec){ cursor, sizeof(cursor) }, 1);
-	return *pos == 0 ? -ENOMEM : 0;
-}
-
-static int
-write_checkpoint(struct spool_queue *q)
-{
-	uint64_t pos;
-	int rc;
-
-	rc = put_checkpoint(q, &pos);
-	if (rc < 0) {
-		journal_abandon(q->j);
-		return rc;
-	}
-	rc = journal_commit(q->j);
-	if (rc == 0) {
-		q->check_pos = pos;
-		q->cursor_dirty = false;
-	}
-	return rc;
-}
-
-static int
-open_journal(struct spool_queue *q)
-{
-	int rc;
-
-	rc = spool_subdir(spool_dir(q->sp), "queue", true, &q->dir);
-	if (rc < 0)
-		return rc;
-	rc = journal_open(&q->j, q->dir, QUEUE_SEG_LEN, false, replay, q,
-	    NULL);
-	if (rc < 0)
-		return rc;
-	tidy(q);
-	if (q->nonce[0] == '\0') {
-		rnd_name(q->nonce, QUEUE_NONCE);
-		rc = write_checkpoint(q);
-		if (rc == 0)
-			rc = journal_sync(q->j);
-	}
-	return rc == 0 ? count_segs(q) : rc;
-}
-
-int
-spool_queue_open(struct spool_queue **out, struct spool *sp)
-{
-	struct spool_queue *q;
-	int rc;
-
-	q = calloc(1, sizeof(*q));
-	if (q == NULL)
-		return -ENOMEM;
-	q->sp = sp;
-	q->dir = -1;
-	q->next_id = 1;
-	q->mono_ms = clock_mono_ms;
-	buf_init(&q->owed);
-	buf_init(&q->in);
-	outbox_init(q);
-	rc = open_journal(q);
-	if (rc == 0)
-		rc = claims_open(q);
-	if (rc < 0) {
-		spool_queue_close(q);
-		return rc;
-	}
-	*out = q;
-	return 0;
-}
-
-void
-spool_queue_close(struct spool_queue *q)
-{
-	if (q == NULL)
-		return;
-	outbox_fini(q);
-	claims_fini(q);
-	journal_close(q->j);
-	if (q->dir != -1)
-		close(q->dir);
-	for (size_t i = 0; i < q->n; i++)
-		free(q->e[i].names);
-	free(q->e);
-	free(q->seg);
-	buf_fini(&q->owed);
-	buf_fini(&q->in);
-	free(q);
-}
-
-static int
-replay_nothing(void *arg, uint8_t type, uint64_t pos, uint64_t end,
-    const void *body, size_t len)
-{
-	(void)arg;
-	(void)type;
-	(void)pos;
-	(void)end;
-	(void)body;
-	(void)len;
-	return 0;
-}
-
-int
-spool_queue_repair(struct spool *sp)
-{
-	struct journal *j;
-	int dir, rc;
-
-	rc = spool_subdir(spool_dir(sp), "queue", true, &dir);
-	if (rc < 0)
-		return rc;
-	rc = journal_open(&j, dir, QUEUE_SEG_LEN, true, replay_nothing, NULL,
-	    NULL);
-	close(dir);
-	if (rc == 0)
-		journal_close(j);
-	return rc;
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -494,7 +71,7 @@ spool_queue_next(const struct spool_queue *q, uint64_t after)
 
 	if (after == UINT64_MAX)
 		return NULL;
-	first = i = lower_bound(q, after + 1);
+	first = i = queue_lower_bound(q, after + 1);
 	while (i < q->n && q->e[i].done)
 		i += q->e[i].pos;
 	/* Who comes this way again need not step through the same ones. */
@@ -534,7 +111,7 @@ spool_queue_read(struct spool_queue *q, const struct spool_item *it,
     struct buf *out)
 {
 	/* By id: the record may have been written again elsewhere. */
-	struct queue_entry *e = find_entry(q, it->id);
+	struct queue_entry *e = queue_find(q, it->id);
 	size_t was = out->len;
 	int rc;
 
@@ -551,12 +128,56 @@ spool_queue_read(struct spool_queue *q, const struct spool_item *it,
 bool
 spool_queue_synced(const struct spool_queue *q, uint64_t id)
 {
-	const struct queue_entry *e = find_entry(q, id);
+	const struct queue_entry *e = queue_find(q, id);
 
 	return e != NULL && e->pos < journal_synced(q->j);
 }
 
 /* ------------------------------------------------------------------ batch */
+
+static void
+put_cursor(uint8_t *p, const struct queue_cursor *c)
+{
+	put_le64(p, c->ino);
+	put_le64(p + 8, c->off);
+	put_le32(p + 16, c->crc);
+}
+
+static int
+put_checkpoint(struct spool_queue *q, uint64_t *pos)
+{
+	uint8_t meta[META_LEN], cursor[ROLES * CURSOR_LEN];
+
+	put_le32(meta, QUEUE_VERSION);
+	put_le64(meta + 4, claims_lowest(q));
+	memcpy(meta + 12, q->nonce, QUEUE_NONCE);
+	for (int i = 0; i < ROLES; i++)
+		put_cursor(cursor + i * CURSOR_LEN, &q->tail[i].cur);
+	*pos = journal_append(q->j, REC_META,
+	    &(struct iovec){ meta, sizeof(meta) }, 1);
+	journal_append(q->j, REC_CURSOR,
+	    &(struct iovec){ cursor, sizeof(cursor) }, 1);
+	return *pos == 0 ? -ENOMEM : 0;
+}
+
+int
+queue_checkpoint(struct spool_queue *q)
+{
+	uint64_t pos;
+	int rc;
+
+	rc = put_checkpoint(q, &pos);
+	if (rc < 0) {
+		journal_abandon(q->j);
+		return rc;
+	}
+	rc = journal_commit(q->j);
+	if (rc == 0) {
+		q->check_pos = pos;
+		q->cursor_dirty = false;
+	}
+	return rc;
+}
 
 int
 queue_put_done(struct spool_queue *q, uint64_t id)
@@ -646,9 +267,9 @@ queue_put(struct spool_queue *q, uint64_t id, const char *target,
 	    { (void *)name, nlen }, { t, sizeof(t) } }, 4);
 	if (e.pos == 0)
 		return -ENOMEM;
-	rc = join_names(target, tlen, name, nlen, &e.names);
+	rc = queue_join_names(target, tlen, name, nlen, &e.names);
 	if (rc == 0)
-		rc = add_entry(q, &e);
+		rc = queue_add_entry(q, &e);
 	if (rc < 0) {
 		free(e.names);
 		return rc;
@@ -688,7 +309,7 @@ queue_commit(struct spool_queue *q)
 	}
 	/* A batch is in one segment. Once it is written nothing may fail. */
 	if (rc == 0)
-		rc = reserve_seg(q);
+		rc = queue_reserve_seg(q);
 	if (rc == 0)
 		rc = journal_commit(q->j);
 	if (rc < 0) {
@@ -700,7 +321,7 @@ queue_commit(struct spool_queue *q)
 		struct queue_entry *e = &q->e[q->n - q->nfresh];
 
 		q->live_len += e->len + ITEM_COST;
-		seg_of(q, e->pos)->live++;
+		queue_seg_of(q, e->pos)->live++;
 	}
 	claims_committed(q);
 	return 0;
@@ -734,7 +355,7 @@ move_oldest(struct spool_queue *q)
 	uint64_t pos;
 	int rc;
 
-	rc = reserve_seg(q);
+	rc = queue_reserve_seg(q);
 	for (size_t i = 0; rc == 0 && i < q->n; i++) {
 		if (q->e[i].done || q->e[i].pos >= below)
 			continue;
@@ -760,9 +381,9 @@ move_oldest(struct spool_queue *q)
 
 		memcpy(&i, moved.p + at, sizeof(i));
 		memcpy(&pos, moved.p + at + sizeof(i), sizeof(pos));
-		seg_of(q, q->e[i].pos)->live--;
+		queue_seg_of(q, q->e[i].pos)->live--;
 		q->e[i].pos = pos;
-		seg_of(q, pos)->live++;
+		queue_seg_of(q, pos)->live++;
 	}
 	/* No checkpoint before this vouches for the new places. */
 	q->check_pos = 0;
@@ -811,7 +432,7 @@ shrink(struct spool_queue *q)
 	if (low <= journal_start(q->j))
 		return 0;
 	if (q->check_pos < low)
-		rc = write_checkpoint(q);
+		rc = queue_checkpoint(q);
 	/* Else, or until it is synced: see spool_queue_sync_end(). */
 	if (rc == 0 && q->check_pos >= low &&
 	    q->check_pos < journal_synced(q->j))
@@ -822,7 +443,7 @@ shrink(struct spool_queue *q)
 int
 spool_queue_done(struct spool_queue *q, uint64_t id)
 {
-	struct queue_entry *e = find_entry(q, id);
+	struct queue_entry *e = queue_find(q, id);
 	int rc;
 
 	if (e == NULL)
@@ -847,9 +468,9 @@ spool_queue_done(struct spool_queue *q, uint64_t id)
 	}
 	if (rc < 0)
 		return rc;
-	seg_of(q, e->pos)->live--;
-	mark_done(q, e);
-	tidy(q);
+	queue_seg_of(q, e->pos)->live--;
+	queue_mark_done(q, e);
+	queue_tidy(q);
 	rc = shrink(q);
 	return queue_passing(rc) ? 0 : rc;
 }

@@ -1,5 +1,5 @@
 /*
- * queue_int.h - what queue.c, outbox.c and drop.c share.
+ * queue_int.h - what queue*.c, outbox.c, drop.c and lease.c share.
  */
 #ifndef AC_SPOOL_QUEUE_INT_H
 #define AC_SPOOL_QUEUE_INT_H
@@ -18,15 +18,23 @@
 
 #define QUEUE_SEG_LEN	(UINT64_C(4) << 20)	/* bytes of a segment */
 #define QUEUE_NONCE	16			/* characters */
+#define QUEUE_VERSION	1
 #define QUEUE_CALL_LEN	((size_t)4 << 20)	/* bytes taken in one call */
+
+/* The records; queue.c says what is in them. */
+enum { REC_META = 1, REC_ITEM, REC_DONE, REC_CURSOR };
+#define META_LEN	(12 + QUEUE_NONCE)
+#define ITEM_TAIL	44
+#define CURSOR_LEN	20
+#define ITEM_COST	128			/* about, beside the body */
 
 /* An item in memory. A done one stays until the array is tidied up. */
 struct queue_entry {
 	uint64_t	 id;
-	uint64_t	 pos;		/* done: distance to the next to look at */
+	uint64_t	 pos;		/* done: distance to the next one */
 	int64_t		 queued_ms;
-	char		*names;		/* target, NUL, name, NUL; NULL: a line of
-					   outbox.jsonl */
+	char		*names;		/* target, NUL, name, NUL; or
+					   NULL: a line of the outbox */
 	uint32_t	 len;
 	bool		 done;
 };
@@ -112,7 +120,7 @@ struct spool_queue {
 	size_t		 nsegs;
 	size_t		 seg_cap;
 	uint64_t	 check_pos;	/* of the newest checkpoint */
-	struct buf	 owed;		/* ids whose DONE could not be written */
+	struct buf	 owed;		/* ids without their DONE yet */
 
 	struct queue_tail tail[ROLES];
 	bool		 cursor_dirty;	/* not yet in the journal as it is */
@@ -124,11 +132,11 @@ struct spool_queue {
 	struct queue_claim *claim;
 	size_t		 nclaims;
 	struct queue_drops drops;
-	uint32_t	 odd[16];	/* reported strange files, by checksum */
+	uint32_t	 odd[16];	/* reported, by checksum */
 	unsigned	 nodd;
 
 	int64_t		(*mono_ms)(void);	/* the clock; tests set it */
-	int		 idle_ms;	/* no growth: time to retire; and this */
+	int		 idle_ms;	/* then retire; and this */
 };
 
 /*
@@ -147,6 +155,34 @@ int	queue_put(struct spool_queue *, uint64_t id, const char *target,
 	    enum queue_role tail) AC_MUST_CHECK;
 int	queue_commit(struct spool_queue *) AC_MUST_CHECK;
 void	queue_abandon(struct spool_queue *);
+
+/* Write META and CURSOR, as they are now. */
+int	queue_checkpoint(struct spool_queue *) AC_MUST_CHECK;
+
+/*
+ * queue_items.c
+ *
+ * queue_lower_bound	index of the first item whose id is not below id
+ * queue_find		the item, if it isn't done; else NULL
+ * queue_add_entry	in its place; takes over e->names unless it fails
+ * queue_mark_done	forget all of it but its id
+ * queue_tidy		throw out the done ones if they are many: indices and
+ *			pointers are void
+ * queue_join_names	*out is the caller's
+ * queue_reserve_seg	room for one more in the table of segments
+ * queue_seg_of		the segment that holds pos, entered if it isn't there:
+ *			then there must be room
+ */
+size_t	queue_lower_bound(const struct spool_queue *, uint64_t id);
+struct queue_entry *queue_find(const struct spool_queue *, uint64_t id);
+int	queue_add_entry(struct spool_queue *, const struct queue_entry *)
+	    AC_MUST_CHECK;
+void	queue_mark_done(struct spool_queue *, struct queue_entry *);
+void	queue_tidy(struct spool_queue *);
+int	queue_join_names(const char *target, size_t tlen, const char *name,
+	    size_t nlen, char **out) AC_MUST_CHECK;
+int	queue_reserve_seg(struct spool_queue *) AC_MUST_CHECK;
+struct queue_seg *queue_seg_of(struct spool_queue *, uint64_t pos);
 
 /* Put a record that says that this id is used up. */
 int	queue_put_done(struct spool_queue *, uint64_t id) AC_MUST_CHECK;

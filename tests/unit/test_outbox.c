@@ -255,10 +255,25 @@ static void
 reads_a_file_that_was_made_anew(void **state)
 {
 	struct outq *o = *state;
+	int fd;
 
 	outq_append(o, OUTBOX, "one\n");
 	take(o);
 	assert_int_equal(unlinkat(o->root, OUTBOX, 0), 0);
+	take(o);
+	outq_append(o, OUTBOX, "one\n");
+	take(o);
+	assert_int_equal(unlinkat(o->root, OUTBOX, 0), 0);
+	take(o);
+	take(o);
+	reopen(o);
+	outq_append(o, OUTBOX, "one\n");
+	take(o);
+	fd = openat(o->root, OUTBOX, O_WRONLY | O_APPEND);
+	assert_int_equal(unlinkat(o->root, OUTBOX, 0), 0);
+	take(o);
+	assert_int_equal(write(fd, "two\n", 4), 4);
+	close(fd);
 	take(o);
 	outq_append(o, OUTBOX, "two\n");
 	take(o);
@@ -267,7 +282,8 @@ reads_a_file_that_was_made_anew(void **state)
 	assert_int_equal(unlinkat(o->root, OUTBOX, 0), 0);
 	outq_append(o, OUTBOX, "four\n");
 	outq_drain(o);
-	outq_assert_sent(o, "one", "two", "three", "four", NULL);
+	outq_assert_sent(o, "one", "one", "one", "two", "two", "three",
+	    "four", NULL);
 }
 
 static void
