@@ -261,6 +261,9 @@ room_error(struct daemon *d, const struct wire_msg *m)
 		set_state(d, r, ROOM_CREATING);
 		if (ask(d, r, WIRE_CREATE_CHANNEL) < 0)
 			set_state(d, r, ROOM_OUT);
+	} else if (code == AC_E_CHANNEL_EXISTS && r->state == ROOM_CREATING) {
+		/* Somebody made it since we asked: that one is meant. */
+		set_state(d, r, ROOM_OUT);
 	} else {
 		refuse(d, r, why);
 	}
