@@ -109,7 +109,7 @@ struct room {
 	struct map	 agents;	/* id to struct member */
 	bool		 roster_dirty, ring_dirty;
 	size_t		 unread;
-	int64_t		 unread_mtime;	/* ns; of new/ when it was counted */
+	int64_t		 unread_mtime;	/* ms; of new/ when it was counted */
 };
 
 /* --------------------------------------------------------------- outbox */

@@ -26,6 +26,7 @@
 #define STATUS_FULL	".status.full"
 #define WRITE_MS	100	/* between two status.json */
 #define UNREAD_MS	1000	/* between two unread.md */
+#define TICK_MS		100	/* of file systems' clocks, generously */
 
 static const char readme[] =
 "This directory is your mailbox. A daemon keeps it connected to a relay, where\n"
@@ -213,20 +214,25 @@ views_unread(struct daemon *d)
 
 /* ------------------------------------------------------- what is unread */
 
-/* Count again if new/ changed; true if it did. */
+/*
+ * Count again if new/ changed; true if it did. A change within the clock tick
+ * of the count would have the same mtime: so a fresh one isn't remembered.
+ */
 static bool
 recount(struct spool_box *box, size_t *unread, int64_t *mtime)
 {
+	size_t before = *unread;
 	struct stat st;
-	int64_t now;
+	int64_t changed;
 
 	if (fstat(spool_box_sub(box, SPOOL_NEW), &st) == -1)
 		return false;
-	now = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-	if (now == *mtime)
+	changed = (int64_t)st.st_mtim.tv_sec * 1000 +
+	    st.st_mtim.tv_nsec / 1000000;
+	if (changed == *mtime)
 		return false;
-	*mtime = now;
-	return spool_count(box, SPOOL_NEW, unread) == 0;
+	*mtime = clock_wall_ms() - changed > TICK_MS ? changed : 0;
+	return spool_count(box, SPOOL_NEW, unread) == 0 && *unread != before;
 }
 
 void
