@@ -450,9 +450,7 @@ room_admits(struct daemon *d, struct room *r, const struct wire_msg *m,
 	if (own && (uint64_t)seq != r->have + 1 && !replay)
 		return false;	/* a resend is confirmed with its old number */
 	if ((uint64_t)seq <= r->have) {
-		/* A resend of ours is confirmed with the seq that it has. */
-		if (!replay && !r->asked_again &&
-		    !daemon_is_me(d, wire_str(m, WF_FROM)))
+		if (!replay && !r->asked_again)
 			client_reset(d->client, -EPROTO,
 			    "The relay's message numbers go backwards.");
 		return false;
