@@ -2,10 +2,12 @@ dist_man_MANS += \
 	%D%/man/agentchat.1 \
 	%D%/man/agentchat-channels.1 \
 	%D%/man/agentchat-daemon.1 \
+	%D%/man/agentchat-deploy.1 \
 	%D%/man/agentchat-identity.1 \
 	%D%/man/agentchat-read.1 \
 	%D%/man/agentchat-send.1 \
 	%D%/man/agentchat-serve.1 \
+	%D%/man/agentchat-deploy.yaml.5 \
 	%D%/man/agentchat-spool.5 \
 	%D%/man/agentchat-protocol.7
 dist_doc_DATA = %D%/NEWS

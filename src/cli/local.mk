@@ -7,6 +7,7 @@ libcli_la_SOURCES = \
 	%D%/cmd_channels.c \
 	%D%/cmd_create.c \
 	%D%/cmd_daemon.c \
+	%D%/cmd_deploy.c \
 	%D%/cmd_help.c \
 	%D%/cmd_identity.c \
 	%D%/cmd_invite.c \
@@ -16,6 +17,7 @@ libcli_la_SOURCES = \
 	%D%/cmd_serve.c \
 	%D%/cmd_status.c \
 	%D%/cmd_wait.c \
+	%D%/deploy_akash.c %D%/deploy_akash.h \
 	%D%/drop.c %D%/drop.h \
 	%D%/eyes.c %D%/eyes.h \
 	%D%/follow.c %D%/follow.h \
@@ -28,7 +30,7 @@ libcli_la_SOURCES = \
 	%D%/say.c \
 	%D%/show.c %D%/show.h \
 	%D%/state.c %D%/state.h
-libcli_la_LIBADD = librelay.la libdaemon.la liblib.la libident.la libwire.la \
+libcli_la_LIBADD = librelay.la libdaemon.la libdeploy.la liblib.la libident.la libwire.la \
 	libspool.la libbase.la
 
 bin_PROGRAMS += agentchat

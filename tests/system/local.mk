@@ -1,6 +1,7 @@
 # The real programs, real sockets and real files, with an independent client
 # (Python's) on the other side. One file of tests is one test of `make check`.
 SYSTEM_TESTS = \
+	%D%/test_deploy.py \
 	%D%/test_files.py \
 	%D%/test_hostile.py \
 	%D%/test_identity.py \
@@ -13,3 +14,4 @@ PY_LOG_COMPILER = env AGENTCHAT=$(abs_top_builddir)/agentchat \
 	PYTHON=$(PYTEST_PYTHON) $(SHELL) $(top_srcdir)/%D%/run
 dist_noinst_SCRIPTS += %D%/run
 EXTRA_DIST += $(SYSTEM_TESTS) %D%/harness.py %D%/conftest.py %D%/pytest.ini
+EXTRA_DIST += %D%/fake_akt.py
