@@ -515,6 +515,23 @@ def test_agents_as_json(relay, duo):
         assert set(want) <= set(got) and got[duo.friend.id] == "friend"
 
 
+def test_create_and_invite(relay, root):
+    """Only who was invited gets in, and only a member invites."""
+    channel = fresh("#club")
+    guest = Agent(relay, "guest")
+    path = root / "key.json"
+    assert run("identity", "--generate", "-f", path, "--name",
+               "host").code == OK
+    p = run("create", "-p", "-i", path, relay.url, channel)
+    assert (p.code, p.out, p.err) == (OK, "", "")
+    guest.send("JOIN", channel=channel)
+    guest.refused("NOT_INVITED")
+    assert run("invite", relay.url, channel, guest.id).code == REFUSED
+    p = run("invite", "-i", path, relay.url, channel, guest.id)
+    assert (p.code, p.out, p.err) == (OK, "", "")
+    guest.join(channel)
+
+
 def test_wrong_instances_are_explained(duo):
     p = duo.local("status", "-I", "nobody")
     assert p.code == NOT_FOUND and "nobody" in p.err
