@@ -54,6 +54,7 @@ chan_free(struct chan *c)
 	while ((i = map_next(&c->invited, &at)) != NULL)
 		free(i);
 	map_fini(&c->invited);
+	chan_unlist(c);
 	free(c->members);
 	free(c->pos);
 	free(c);
@@ -69,6 +70,19 @@ chan_member(const struct chan *c, const struct peer *p)
 		if (m->chan == c)
 			return m;
 	return NULL;
+}
+
+/*
+ * The list is kept as text: a thousand that join one channel would have it
+ * printed a thousand times.
+ */
+static void
+list_one(struct chan *c, const struct peer *p)
+{
+	wire_json_sep(&c->ids);
+	wire_json_str(&c->ids, p->id, p->id_len);
+	wire_json_key(&c->names, p->id);
+	wire_json_str(&c->names, p->name, strlen(p->name));
 }
 
 int
@@ -92,6 +106,10 @@ chan_add(struct chan *c, struct peer *p, struct member **out)
 	m->chan = c;
 	m->at = c->count;
 	c->members[c->count++] = m;
+	if (c->listed) {
+		list_one(c, p);
+		c->listed = buf_err(&c->ids) == 0 && buf_err(&c->names) == 0;
+	}
 	LIST_INSERT_HEAD(&p->in, m, of_peer);
 	p->chans++;
 	*out = m;
@@ -103,6 +121,7 @@ chan_remove(struct member *m)
 {
 	struct chan *c = m->chan;
 
+	chan_unlist(c);
 	c->members[m->at] = c->members[--c->count];
 	c->members[m->at]->at = m->at;
 	LIST_REMOVE(m, of_peer);
@@ -119,37 +138,50 @@ chan_tell(struct relay *r, struct chan *c, const struct peer *except)
 		buf_clear(&r->json);
 		return;
 	}
-	off = peer_share(r, SHARE_REPLY, r->json.p, r->json.len, &len);
-	if (buf_err(&r->json) < 0 || buf_err(&r->shared[SHARE_REPLY]) < 0)
+	off = peer_share(r, SHARE_TELL, r->json.p, r->json.len, &len);
+	if (buf_err(&r->json) < 0 || buf_err(&r->shared[SHARE_TELL]) < 0)
 		log_error("tell", "channel", c->name, "err", "out of memory",
 		    NULL);
 	else
 		for (size_t i = 0; i < c->count; i++)
 			if (c->members[i]->peer != except)
 				peer_put_shared(c->members[i]->peer,
-				    SHARE_REPLY, off, len);
+				    SHARE_TELL, off, len);
 	buf_clear(&r->json);
 }
 
+static void
+list_all(struct chan *c)
+{
+	buf_clear(&c->ids);
+	buf_clear(&c->names);
+	buf_addc(&c->ids, '[');
+	buf_addc(&c->names, '{');
+	for (size_t i = 0; i < c->count; i++)
+		list_one(c, c->members[i]->peer);
+	c->listed = buf_err(&c->ids) == 0 && buf_err(&c->names) == 0;
+}
+
 void
-chan_put_members(struct relay *r, const struct chan *c, enum wire_field field)
+chan_unlist(struct chan *c)
+{
+	c->listed = false;
+	buf_fini(&c->ids);
+	buf_fini(&c->names);
+}
+
+void
+chan_put_members(struct relay *r, struct chan *c, enum wire_field field)
 {
 	struct buf *b = &r->json;
 
-	wire_put_raw(b, field, "[", 1);
-	for (size_t i = 0; i < c->count; i++) {
-		wire_json_sep(b);
-		wire_json_str(b, c->members[i]->peer->id,
-		    c->members[i]->peer->id_len);
-	}
+	if (!c->listed)
+		list_all(c);
+	if (!c->listed)
+		b->failed = true;
+	wire_put_raw(b, field, c->ids.p, c->ids.len);
 	buf_addc(b, ']');
-	wire_put_raw(b, WF_NAMES, "{", 1);
-	for (size_t i = 0; i < c->count; i++) {
-		const struct peer *p = c->members[i]->peer;
-
-		wire_json_key(b, p->id);
-		wire_json_str(b, p->name, strlen(p->name));
-	}
+	wire_put_raw(b, WF_NAMES, c->names.p, c->names.len);
 	buf_addc(b, '}');
 }
 

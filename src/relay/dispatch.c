@@ -131,6 +131,7 @@ dispatch(struct peer *p, const char *text, size_t len)
 
 	/* A turn that reads from thousands is written in portions. */
 	if (p->relay->shared[SHARE_MSG].len > PORTION ||
+	    p->relay->shared[SHARE_TELL].len > PORTION ||
 	    p->relay->shared[SHARE_REPLY].len > PORTION)
 		turn_end(p->relay);
 	rc = wire_parse(m, text, len, WIRE_FROM_CLIENT);

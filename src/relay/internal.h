@@ -128,6 +128,8 @@ struct chan {
 	bool		 invite_only;
 	struct member	**members;
 	size_t		 count, cap;
+	struct buf	 ids, names;	/* the members as JSON; appended to... */
+	bool		 listed;	/* ...while nobody leaves or changes */
 	struct map	 invited;	/* struct invite by agent id or serial */
 	uint64_t	 seq;		/* of the last message */
 	int64_t		 ts;
@@ -152,8 +154,12 @@ struct invite {
  * lie in relay->shared and a peer notes which parts are its. What can't be
  * sent at the end of the turn is copied to own, and goes first.
  */
-enum share { SHARE_MSG, SHARE_REPLY, SHARES };	/* two, so that what goes to
-						   many lies side by side */
+enum share {			/* so that what goes to many lies side by side */
+	SHARE_MSG,		/* messages */
+	SHARE_TELL,		/* who came and went */
+	SHARE_REPLY,		/* what one peer gets */
+	SHARES
+};
 #define SENDQ_PARTS 8
 struct sendq {
 	size_t		 len;		/* bytes waiting, all in all */
@@ -412,8 +418,10 @@ void	chan_remove(struct member *) AC_NONNULL(1);
 void	chan_tell(struct relay *, struct chan *, const struct peer *except)
 	    AC_NONNULL(1, 2);
 /* "agents" and "names" of JOINED and AGENTS, appended to relay->json. */
-void	chan_put_members(struct relay *, const struct chan *, enum wire_field)
+void	chan_put_members(struct relay *, struct chan *, enum wire_field)
 	    AC_NONNULL(1, 2);
+/* A member has another name. */
+void	chan_unlist(struct chan *) AC_NONNULL(1);
 /*
  * who: the id of an agent, whose key may use the invitation from any session,
  * or invite_serial() of one live session.
@@ -557,6 +565,8 @@ int	operator_open(struct relay *) AC_NONNULL(1) AC_MUST_CHECK;
 int	operator_fd(const struct relay *) AC_NONNULL(1);	/* -1: only rescan */
 /* The descriptor is readable. */
 void	operator_read(struct relay *) AC_NONNULL(1);
+/* Every second: what was not ready when it was looked at. */
+void	operator_tick(struct relay *) AC_NONNULL(1);
 /* Every 30 s, and when events were lost. */
 void	operator_rescan(struct relay *) AC_NONNULL(1);
 void	operator_close(struct relay *) AC_NONNULL(1);

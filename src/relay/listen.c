@@ -296,6 +296,7 @@ listen_tick(struct relay *r, int64_t now_ms)
 	verify_tick(r, now_ms);
 	access_tick(r);
 	clean_tick(r);
+	operator_tick(r);
 	if (++r->ticks % RESCAN_S == 0)
 		operator_rescan(r);
 	if (r->stopping && r->npeers == 0)

@@ -40,7 +40,7 @@ visible(struct peer *p, const struct wire_msg *m, struct chan **out)
 }
 
 static void
-send_joined(struct peer *p, const struct chan *c)
+send_joined(struct peer *p, struct chan *c)
 {
 	struct buf *b = &p->relay->json;
 

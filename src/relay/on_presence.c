@@ -30,8 +30,8 @@ tell_neighbours(struct peer *p)
 	size_t off, len;
 
 	p->mark = mark;
-	off = peer_share(r, SHARE_REPLY, r->json.p, r->json.len, &len);
-	if (buf_err(&r->json) == 0 && buf_err(&r->shared[SHARE_REPLY]) == 0)
+	off = peer_share(r, SHARE_TELL, r->json.p, r->json.len, &len);
+	if (buf_err(&r->json) == 0 && buf_err(&r->shared[SHARE_TELL]) == 0)
 		LIST_FOREACH(m, &p->in, of_peer)
 			for (size_t i = 0; i < m->chan->count; i++) {
 				struct peer *other = m->chan->members[i]->peer;
@@ -39,7 +39,7 @@ tell_neighbours(struct peer *p)
 				if (other->mark == mark)
 					continue;
 				other->mark = mark;
-				peer_put_shared(other, SHARE_REPLY, off, len);
+				peer_put_shared(other, SHARE_TELL, off, len);
 			}
 	buf_clear(&r->json);
 }
@@ -80,6 +80,7 @@ on_set_nick(struct peer *p, const struct wire_msg *m)
 	const struct wire_value *nick = &m->f[WF_NICK];
 	struct buf *b = &p->relay->json;
 	int64_t now = clock_mono_ms();
+	struct member *member;
 
 	if (nick->len > NICK_MAX || !wire_agent_name_ok(nick->s, nick->len))
 		return refuse(p, AC_E_INVALID_NAME, "A nick is 1 to %d "
@@ -95,6 +96,8 @@ on_set_nick(struct peer *p, const struct wire_msg *m)
 	wire_put_str(b, WF_NEW_NICK, nick->s, nick->len);
 	wire_end(b);
 	memcpy(p->name, nick->s, nick->len + 1);
+	LIST_FOREACH(member, &p->in, of_peer)
+		chan_unlist(member->chan);
 	peer_put(p, b->p, b->len);
 	tell_neighbours(p);
 	return 0;

@@ -25,6 +25,7 @@ struct operator {
 	struct relay		*relay;
 	struct spool_queue	*queue;
 	struct spool_watch	*watch;
+	bool			 again;	/* look once more at the next tick */
 };
 
 /* Watch a channel's out/, if somebody made its directory or it is a default. */
@@ -169,11 +170,17 @@ take_box(void *arg, const char *name)
 	struct operator *op = arg;
 	struct spool_box *box;
 	bool busy = false;
+	int rc;
 
 	if (name[0] != '#' || spool_box(op->relay->spool, name, false,
 	    &box) < 0)
 		return 0;
-	return spool_intake_drop(op->queue, box, INTAKE_MAX, &busy);
+	do {
+		rc = spool_intake_drop(op->queue, box, INTAKE_MAX, &busy);
+	} while (rc == 1);
+	/* A file that is still written to gives no event when it is old. */
+	op->again |= busy;
+	return rc;
 }
 
 static void
@@ -184,8 +191,8 @@ on_hint(void *arg, enum spool_hint hint, struct spool_box *box)
 	(void)hint;
 	if (box == NULL)
 		operator_rescan(op->relay);
-	else
-		take_box(op, spool_box_name(box));
+	else if (take_box(op, spool_box_name(box)) < 0)
+		op->again = true;
 }
 
 void
@@ -201,6 +208,13 @@ operator_read(struct relay *r)
 }
 
 void
+operator_tick(struct relay *r)
+{
+	if (r->operator != NULL && r->operator->again)
+		operator_rescan(r);
+}
+
+void
 operator_rescan(struct relay *r)
 {
 	struct operator *op = r->operator;
@@ -208,6 +222,7 @@ operator_rescan(struct relay *r)
 
 	if (op == NULL)
 		return;
+	op->again = false;
 	rc = spool_each_box(r->spool, watch_box, op);
 	if (rc == 0)
 		rc = spool_each_box(r->spool, take_box, op);
