@@ -99,10 +99,18 @@ struct cmd_line {
 	const char	*dir, *instance, *identity, *name, *ca;
 	bool		 json, ephemeral;
 	int64_t		 timeout_ms;
+	char		 here[4096];	/* what dir, instance may point into */
 };
 
 void	cmd_line_init(struct cmd_line *, const struct cmd *, int argc,
 	    char **argv) AC_NONNULL(1, 2, 4);
+
+/*
+ * Started inside a root of spools, a command means that one, and inside an
+ * instance that instance: fill in dir and instance where neither the line
+ * nor the environment says anything else. Part of cmd_getopt()'s end.
+ */
+void	cmd_line_here(struct cmd_line *) AC_NONNULL(1);
 
 /*
  * The next option of the command's own; -1 at the end, and then the server

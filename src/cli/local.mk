@@ -22,6 +22,7 @@ libcli_la_SOURCES = \
 	%D%/eyes.c %D%/eyes.h \
 	%D%/follow.c %D%/follow.h \
 	%D%/identity.h %D%/identity_chain.c \
+	%D%/here.c \
 	%D%/inst.c %D%/inst.h \
 	%D%/opt.c \
 	%D%/out.c %D%/out.h \

@@ -19,8 +19,11 @@ void
 cmd_line_init(struct cmd_line *cl, const struct cmd *cmd, int argc,
     char **argv)
 {
-	*cl = (struct cmd_line){ .cmd = cmd, .argc = argc, .argv = argv,
-	    .timeout_ms = -1 };
+	memset(cl, 0, sizeof(*cl));
+	cl->cmd = cmd;
+	cl->argc = argc;
+	cl->argv = argv;
+	cl->timeout_ms = -1;
 	optind = 0;	/* glibc and the BSDs: begin anew */
 }
 
@@ -151,6 +154,7 @@ cmd_getopt(struct cmd_line *cl)
 		cl->arg = optarg;
 		if (c == -1) {
 			take_operands(cl);
+			cmd_line_here(cl);
 			return -1;
 		}
 		if (c == OPT_HELP || (c == 'h' && !declares(cl->cmd, 'h')))

@@ -532,6 +532,29 @@ def test_create_and_invite(relay, root):
     guest.join(channel)
 
 
+def test_inside_a_spool_a_command_means_that_one(relay, started):
+    top = harness.directory("home")
+    root = top / ".agentchat"
+    for name in ("default", "alice"):
+        started(Daemon(relay.url, "-c", fresh(), root=root, name=name))
+    for where, instance in ((top, "default"), (root, "default"),
+                            (root / "daemons", "default"),
+                            (root / "daemons/alice", "alice"),
+                            (root / "daemons/alice/sent", "alice")):
+        p = run("status", "--json", cwd=where)
+        assert p.code == OK, (where, p.err)
+        assert json.loads(p.out)["instance"] == instance
+    inside = root / "daemons/alice"
+    assert run("status", cwd=inside, env={"AGENTCHAT_DIR": str(top / "x")}
+               ).code == NOT_FOUND
+    p = run("status", "--json", "-I", "default", cwd=inside)
+    assert json.loads(p.out)["instance"] == "default"
+    # A directory that is only called so, somewhere above, isn't a reason to
+    # look there when there is one here.
+    (inside / ".agentchat").mkdir(mode=0o700)
+    assert run("status", cwd=inside).code == NOT_FOUND
+
+
 def test_wrong_instances_are_explained(duo):
     p = duo.local("status", "-I", "nobody")
     assert p.code == NOT_FOUND and "nobody" in p.err
