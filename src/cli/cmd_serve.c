@@ -19,7 +19,7 @@ enum {
 	OPT_CONTENT_MAX, OPT_FRAME_MAX, OPT_MAX_CONNECTIONS,
 	OPT_MAX_PER_ADDRESS, OPT_MAX_UNIDENTIFIED, OPT_SYNC, OPT_SPOOL,
 	OPT_PUBLIC_NAME, OPT_CERT, OPT_KEY, OPT_REQUIRE_VERIFIED,
-	OPT_LOG_MESSAGES, OPT_REPAIR, OPT_ADMIN_KEY
+	OPT_LOG_MESSAGES, OPT_REPAIR, OPT_ADMIN_KEY, OPT_REPUTATION
 };
 
 #define PUBLIC_NAMES_MAX 16
@@ -57,6 +57,8 @@ static const struct cmd_opt serve_opts[] = {
 	    "who has its word may kick and ban" },
 	{ OPT_CERT, "cert", "FILE", "serve wss://: certificate chain, PEM" },
 	{ OPT_KEY, "key", "FILE", "and its key, PEM" },
+	{ OPT_REPUTATION, "reputation", NULL,
+	    "rate agents by the work completed here" },
 	{ OPT_LOG_MESSAGES, "log-messages", NULL,
 	    "message bodies into the log too" },
 	CMD_OPT_END
@@ -171,6 +173,9 @@ parse(struct cmd_line *cl, struct relay_conf *conf,
 			break;
 		case OPT_REQUIRE_VERIFIED:
 			conf->require_verified = true;
+			break;
+		case OPT_REPUTATION:
+			conf->reputation = true;
 			break;
 		case OPT_LOG_MESSAGES:
 			conf->log_messages = true;

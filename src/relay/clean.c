@@ -110,6 +110,34 @@ move_agent(struct move *m, struct agent *a)
 	return rc;
 }
 
+/* A step is nothing without the PROPOSAL ahead of it. */
+static int
+move_work(struct move *m, struct work *w)
+{
+	bool all = w->pos[0] < m->end;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < AC_COUNTOF(w->pos); i++)
+		if (w->pos[i] != 0 && (all || w->pos[i] < m->end))
+			rc = copy(m, STORE_WORK, &w->pos[i]);
+	return rc;
+}
+
+static int
+move_ratings(struct move *m)
+{
+	enum store_type type = STORE_RATED;
+	uint64_t *pos;
+	size_t at = 0;
+	int rc = 0;
+
+	while (rc == 0 && m->left > 0 &&
+	    (pos = reputation_next(m->r, &type, &at)) != NULL)
+		if (*pos < m->end)
+			rc = copy(m, type, pos);
+	return rc;
+}
+
 /* 1: nothing is left in the segment; 0: there is more; or an error. */
 static int
 move_some(struct move *m)
@@ -117,6 +145,7 @@ move_some(struct move *m)
 	struct relay *r = m->r;
 	struct agent *a;
 	struct chan *c;
+	struct work *w;
 	size_t at;
 	int rc = 0;
 
@@ -128,6 +157,11 @@ move_some(struct move *m)
 	for (at = 0; rc == 0 && m->left > 0 &&
 	    (c = map_next(&r->chans, &at)) != NULL;)
 		rc = move_chan(m, c);
+	for (at = 0; rc == 0 && m->left > 0 &&
+	    (w = work_next(r, &at)) != NULL;)
+		rc = move_work(m, w);
+	if (rc == 0 && m->left > 0)
+		rc = move_ratings(m);
 	return rc < 0 ? rc : m->left > 0;
 }
 

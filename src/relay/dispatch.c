@@ -39,6 +39,11 @@ static const struct handler {
 	[WIRE_LIST_CHANNELS]	= { KNOWN, 1, on_list_channels },
 	[WIRE_LIST_AGENTS]	= { KNOWN, 1, on_list_agents },
 	[WIRE_MSG]		= { KNOWN, 1, on_msg },
+	[WIRE_PROPOSAL]		= { KNOWN, 1, on_proposal },
+	[WIRE_ACCEPT]		= { KNOWN, 1, on_step },
+	[WIRE_REJECT]		= { KNOWN, 1, on_step },
+	[WIRE_COMPLETE]		= { KNOWN, 1, on_step },
+	[WIRE_DISPUTE]		= { KNOWN, 1, on_step },
 	[WIRE_VERIFY_REQUEST]	= { KNOWN, 1, on_verify_request },
 	[WIRE_VERIFY_RESPONSE]	= { KNOWN, 0, on_verify_response },
 	[WIRE_ADMIN_KICK]	= { KNOWN, 1, on_admin_kick },
@@ -47,6 +52,8 @@ static const struct handler {
 	[WIRE_SET_PRESENCE]	= { KNOWN, 0.1, on_set_presence },
 	[WIRE_SET_NICK]		= { KNOWN, 1, on_set_nick },
 	[WIRE_TYPING]		= { KNOWN, 0.5, on_typing },
+	[WIRE_GET_RATING]	= { KNOWN, 1, on_get_rating },
+	[WIRE_LEADERBOARD]	= { KNOWN, 1, on_leaderboard },
 };
 
 int

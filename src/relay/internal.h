@@ -6,7 +6,7 @@
  *	dispatch.c	bytes -> message -> handler -> ERROR
  *	on_*.c		handlers: what each message does
  *	turn.c		what a loop turn has decided, written, then told
- *	chan.c agent.c history.c mailbox.c	state
+ *	chan.c agent.c history.c mailbox.c work.c reputation.c	state
  *	restore.c	state out of the store's records
  *
  * A loop turn. Handlers never send what must not be lost: they append a record
@@ -34,6 +34,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "ident/ident.h"
+#include "ledger/ledger.h"
 #include "relay/rec.h"
 #include "relay/relay.h"
 #include "relay/store.h"
@@ -259,6 +260,8 @@ struct relay {
 	TAILQ_HEAD(, verify) verifies;	/* oldest first */
 	size_t		 nverifies;
 	struct operator	*operator;
+	struct works	*works;
+	struct reputation *reputation;
 	struct dedupe	 said;		/* the operator's ids */
 	unsigned	 ticks;		/* seconds of this life */
 	bool		 started;	/* the store's thread runs */
@@ -289,6 +292,8 @@ int	turn_dm(struct relay *, struct agent *, struct peer *target,
 /* Any other record, from relay->rec; *pos (may be NULL): where it will be. */
 int	turn_record(struct relay *, enum store_type, uint64_t *pos)
 	    AC_NONNULL(1) AC_MUST_CHECK;
+/* Something that belongs to the batch is missing: nothing of it is written. */
+void	turn_break(struct relay *) AC_NONNULL(1);
 /*
  * Write what was noted, then queue its frames. If it can't be written, every
  * sender of the batch is refused (RATE_LIMITED: it may try again) and the
@@ -377,6 +382,8 @@ handler_fn on_msg, on_ack;
 handler_fn on_verify_request, on_verify_response;
 handler_fn on_admin_kick, on_admin_ban, on_admin_unban;
 handler_fn on_set_presence, on_set_nick, on_typing;
+handler_fn on_proposal, on_step;
+handler_fn on_get_rating, on_leaderboard;
 
 /*
  * A DM from p. content needs s, len and raw; m is the client's message or
@@ -489,6 +496,70 @@ int	mailbox_ack(struct agent *, uint64_t seq) AC_NONNULL(1);
  * with history, new ones wait their turn while it is behind (mail_behind).
  */
 void	mailbox_pump(struct peer *) AC_NONNULL(1);
+
+/* ---- work.c: the newest proposals, and what has become of them */
+
+struct work {
+	char		 id[PROPOSAL_ID_MAX];
+	enum proposal_status status;	/* never EXPIRED: see work_status() */
+	char		 from[IDENT_ID_MAX], to[IDENT_ID_MAX];
+	unsigned char	 key[2][IDENT_KEY_LEN];	/* proposer's, recipient's */
+	char		 sig[IDENT_SIG_MAX];	/* of the PROPOSAL */
+	int64_t		 expires_ms;		/* 0: never */
+	double		 amount;
+	uint64_t	 pos[3];		/* records of its steps; 0: none */
+	uint64_t	 again[3];		/* what tells their resends */
+	char		 prev[65];		/* hash of the newest step */
+	TAILQ_ENTRY(work) next;
+};
+
+int	works_open(struct relay *) AC_NONNULL(1) AC_MUST_CHECK;
+void	works_close(struct relay *) AC_NONNULL(1);
+struct work *work_by_id(struct relay *, const char *, size_t len)
+	    AC_NONNULL(1, 2);
+struct work *work_by_sig(struct relay *, const char *, size_t len)
+	    AC_NONNULL(1, 2);
+/* Add one (copied), perhaps in place of the oldest. -EDQUOT: no room. */
+int	work_add(struct relay *, const struct work *, struct work **)
+	    AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+void	work_forget(struct relay *, struct work *) AC_NONNULL(1, 2);
+/* The step at pos, whose text has this hash, has been made. */
+void	work_made(struct relay *, struct work *, enum wire_type,
+	    enum proposal_status, const struct rec_work *, const char *hash,
+	    uint64_t pos) AC_NONNULL(1, 2, 5, 6);
+struct work *work_next(struct relay *, size_t *at) AC_NONNULL(1, 2);
+enum proposal_status work_status(const struct work *, int64_t now_ms)
+	    AC_NONNULL(1);
+enum proposal_party work_party(const struct work *,
+	    const unsigned char key[IDENT_KEY_LEN]) AC_NONNULL(1, 2);
+/* Append the object of a step that was made. */
+int	work_read(struct relay *, const struct work *, int place, struct buf *)
+	    AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
+/* A WORK record, at start. */
+int	work_replay(struct relay *, uint64_t pos, const void *body, size_t len)
+	    AC_NONNULL(1, 3) AC_MUST_CHECK;
+uint8_t	work_step_number(enum wire_type);
+
+/* ---- reputation.c: ratings of what this relay has carried */
+
+int	reputation_open(struct relay *) AC_NONNULL(1) AC_MUST_CHECK;
+void	reputation_close(struct relay *) AC_NONNULL(1);
+/*
+ * A deal ends, by whom: rate it, and put the records of that into the batch.
+ * reputation_undo(): the batch was not written.
+ */
+int	reputation_rate(struct relay *, const struct work *, enum wire_type,
+	    enum proposal_party by, int64_t ts) AC_NONNULL(1, 2) AC_MUST_CHECK;
+void	reputation_undo(struct relay *) AC_NONNULL(1);
+/* A RATED or PAIR record, at start. */
+int	reputation_replay(struct relay *, enum store_type, struct rec *,
+	    uint64_t pos) AC_NONNULL(1, 3) AC_MUST_CHECK;
+/* Walk the positions of all such records; *type: STORE_RATED at first. */
+uint64_t *reputation_next(struct relay *, enum store_type *type, size_t *at)
+	    AC_NONNULL(1, 2, 3);
+/* "ratings" of AGENTS, appended to relay->json; nothing without. */
+void	reputation_put_members(struct relay *, const struct chan *)
+	    AC_NONNULL(1, 2);
 
 /* ---- auth.c: the proof of a key */
 

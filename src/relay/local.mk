@@ -17,15 +17,18 @@ librelay_la_SOURCES = \
 	%D%/on_presence.c \
 	%D%/on_session.c \
 	%D%/on_verify.c \
+	%D%/on_work.c \
 	%D%/operator.c \
 	%D%/peer.c \
 	%D%/rate.c \
 	%D%/rec.c %D%/rec.h \
 	%D%/record.c \
 	%D%/relay.c %D%/relay.h \
+	%D%/reputation.c \
 	%D%/restore.c \
 	%D%/store.c %D%/store.h \
 	%D%/tls.c \
 	%D%/turn.c \
-	%D%/view.c
-librelay_la_LIBADD = $(LWS_LIBS) $(UV_LIBS) $(SSL_LIBS)
+	%D%/view.c \
+	%D%/work.c
+librelay_la_LIBADD = libledger.la $(LWS_LIBS) $(UV_LIBS) $(SSL_LIBS)

@@ -353,6 +353,7 @@ on_list_agents(struct peer *p, const struct wire_msg *m)
 	wire_begin(&r->json, WIRE_AGENTS);
 	wire_put_str(&r->json, WF_CHANNEL, c->name, c->name_len);
 	chan_put_members(r, c, WF_LIST);
+	reputation_put_members(r, c);
 	wire_end(&r->json);
 	peer_reply(p);
 	return 0;

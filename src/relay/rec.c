@@ -100,3 +100,32 @@ rec_head(struct rec_head *h, const void *body, size_t len)
 	h->json_len = r.left;
 	return r.bad ? -EUCLEAN : 0;
 }
+
+void
+rec_put_work(struct buf *b, const struct rec_work *w)
+{
+	rec_put_u8(b, w->step);
+	rec_put_str(b, w->id, w->id_len);
+	rec_put_u8(b, w->flags);
+	rec_put_u64(b, w->number);
+	rec_put_u64(b, (uint64_t)w->ts);
+	rec_put_u64(b, w->again);
+	buf_add(b, w->to_key, REC_KEY_LEN);
+}
+
+int
+rec_work(struct rec_work *w, const void *body, size_t len)
+{
+	struct rec r = { body, len, 0 };
+
+	w->step = rec_u8(&r);
+	w->id = rec_str(&r, &w->id_len);
+	w->flags = rec_u8(&r);
+	w->number = rec_u64(&r);
+	w->ts = (int64_t)rec_u64(&r);
+	w->again = rec_u64(&r);
+	w->to_key = rec_bytes(&r, REC_KEY_LEN);
+	w->json = r.p;
+	w->json_len = r.left;
+	return r.bad ? -EUCLEAN : 0;
+}

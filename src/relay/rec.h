@@ -14,9 +14,16 @@
  *	MSG	head, then the JSON that members get
  *	DM	head, then the JSON that the target gets
  *	ACK	str agent, u64 mailbox_seq
+ *	WORK	u8 step (1 PROPOSAL, 2 ACCEPT, 3 REJECT, 4 COMPLETE, 5 DISPUTE),
+ *		str proposal, u8 flags, u64 number, i64 ts, u64 hash of the
+ *		sender's id and sig, 32 bytes key of the recipient (zeros but
+ *		for a PROPOSAL), then the step as JSON (ledger/ledger.h)
+ *	RATED	str agent, u64 rating, u64 transactions
+ *	PAIR	str two agents, u64 ts of their last deal that counted
  *
- * AGENT and CHAN hold the whole state and are written again when it is to
- * move to a newer segment; so are MSG and DM, whose seq then isn't new.
+ * AGENT, CHAN, RATED and PAIR hold the whole state and are written again when
+ * it is to move to a newer segment; so are MSG and DM, whose seq then isn't
+ * new, and WORK, of a step that is known.
  *
  *	head	str to, str from, u8 flags, u64 seq (DM: mailbox_seq, 0: none),
  *		i64 ts, u64 number, u64 hash of the body, str id
@@ -50,6 +57,26 @@ void	rec_put_u64(struct buf *, uint64_t) AC_NONNULL(1);
 void	rec_put_str(struct buf *, const char *, size_t len) AC_NONNULL(1, 2);
 /* Everything of the head but json. */
 void	rec_put_head(struct buf *, const struct rec_head *) AC_NONNULL(1, 2);
+
+/* A step of a deal. */
+struct rec_work {
+	uint8_t		 step;
+	const char	*id;		/* not NUL-terminated */
+	uint8_t		 id_len;
+	uint8_t		 flags;
+	uint64_t	 number;
+	int64_t		 ts;
+	uint64_t	 again;		/* tells a resend */
+	const char	*to_key;	/* REC_KEY_LEN bytes */
+	const char	*json;
+	size_t		 json_len;
+};
+#define REC_KEY_LEN 32
+/* Everything but json. */
+void	rec_put_work(struct buf *, const struct rec_work *) AC_NONNULL(1, 2);
+/* 0 or -EUCLEAN; pointers go into body. */
+int	rec_work(struct rec_work *, const void *body, size_t len)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 
 /* A record being read; a read past its end sets bad and yields nothing. */
 struct rec {

@@ -76,6 +76,8 @@ free_all(struct relay *r)
 	operator_close(r);
 	verify_free_all(r);
 	access_close(r);
+	works_close(r);
+	reputation_close(r);
 	dedupe_fini(&r->said);
 	for (at = 0; (c = map_next(&r->chans, &at)) != NULL;)
 		chan_free(c);
@@ -180,6 +182,10 @@ relay_run(const struct relay_conf *conf, char **why)
 	rc = ident_init();
 	if (rc == 0)
 		rc = turn_new(r);
+	if (rc == 0)
+		rc = works_open(r);
+	if (rc == 0)
+		rc = reputation_open(r);
 	if (rc == 0)
 		rc = open_spool(r, why);
 	if (rc == 0)

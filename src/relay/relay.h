@@ -33,6 +33,7 @@ struct relay_conf {
 	bool		 repair;	/* mend a damaged journal */
 	bool		 log_messages;	/* bodies into the log, for research */
 	bool		 require_verified;
+	bool		 reputation;	/* rate what is completed here */
 	const char *const *public_names; /* "host:port", NULL-ended; or NULL */
 	const char	*admin_key_file; /* for ADMIN_*; NULL: nobody may */
 	const char	*cert, *key;	/* PEM files, both or neither */

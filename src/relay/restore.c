@@ -256,6 +256,13 @@ replay(void *arg, enum store_type type, uint64_t pos, const void *body,
 	case STORE_ACK:
 		rc = replay_ack(x->r, &rec);
 		break;
+	case STORE_WORK:
+		rc = work_replay(x->r, pos, body, len);
+		break;
+	case STORE_RATED:
+	case STORE_PAIR:
+		rc = reputation_replay(x->r, type, &rec, pos);
+		break;
 	case STORE_MSG:
 	case STORE_DM:
 		rc = rec_head(&head, body, len);

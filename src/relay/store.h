@@ -30,7 +30,10 @@ enum store_type {
 	STORE_INVITE	= 5,	/* an agent may join a private channel */
 	STORE_MSG	= 6,	/* a message to a channel */
 	STORE_DM	= 7,	/* a message to one agent */
-	STORE_ACK	= 8	/* a mailbox was read up to a seq */
+	STORE_ACK	= 8,	/* a mailbox was read up to a seq */
+	STORE_WORK	= 10,	/* a step of a deal */
+	STORE_RATED	= 11,	/* an agent's rating has changed */
+	STORE_PAIR	= 12	/* two agents' deal has counted */
 };
 
 typedef int store_fn(void *arg, enum store_type, uint64_t pos,

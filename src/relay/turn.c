@@ -217,6 +217,12 @@ turn_record(struct relay *r, enum store_type type, uint64_t *pos)
 	return 0;
 }
 
+void
+turn_break(struct relay *r)
+{
+	r->turn->broken = true;
+}
+
 static void
 deliver_chan(const struct note *n)
 {

@@ -53,17 +53,19 @@ enum wire_type {
  * of its own there.
  */
 #define WIRE_FIELDS(X) \
-	X(ACTION, "action", STR) X(ADMIN_KEY, "admin_key", STR) \
+	X(ACCEPT, "accept", OBJ) X(ACTION, "action", STR) X(ADMIN_KEY, "admin_key", STR) \
 	X(AGENT, "agent", STR) X(AGENT_ID, "agent_id", STR) \
 	X(AGENTS, "agents", LIST) X(AMOUNT, "amount", NUM) \
 	X(BOUND_SIG, "bound_sig", STR) X(CAPS, "caps", LIST) \
 	X(CHALLENGE_ID, "challenge_id", STR) X(CHANNEL, "channel", STR) \
-	X(CODE, "code", STR) X(CONTENT, "content", STR) \
+	X(CODE, "code", STR) X(COMPLETE, "complete", OBJ) \
+	X(COMPLETED_BY, "completed_by", STR) X(CONTENT, "content", STR) \
 	X(CREATED_AT, "created_at", NUM) X(CURRENCY, "currency", STR) \
-	X(DISPUTED_BY, "disputed_by", STR) \
+	X(DISPUTE, "dispute", OBJ) X(DISPUTED_BY, "disputed_by", STR) \
 	X(ELO_STAKE, "elo_stake", NUM) X(ENC, "enc", OBJ) \
 	X(ENCRYPTED, "encrypted", BOOL) X(EPOCH, "epoch", STR) \
 	X(EXPIRES, "expires", NUM) X(EXPIRES_AT, "expires_at", NUM) \
+	X(EXPIRES_IN, "expires_in", NUM) \
 	X(FROM, "from", STR) X(FROM_NAME, "from_name", STR) \
 	X(GAP_FROM, "from", NUM) X(GAP_TO, "to", NUM) \
 	X(ID, "id", STR) X(IN_REPLY_TO, "in_reply_to", STR) \
@@ -75,11 +77,12 @@ enum wire_type {
 	X(NEW_NICK, "new_nick", STR) X(NICK, "nick", STR) \
 	X(NONCE, "nonce", STR) \
 	X(OLD_NICK, "old_nick", STR) X(PAYMENT_CODE, "payment_code", STR) \
-	X(PRESENCE, "presence", STR) X(PROOF, "proof", STR) \
+	X(PRESENCE, "presence", STR) X(PREV, "prev", STR) X(PROOF, "proof", STR) \
 	X(PROPOSAL, "proposal", OBJ) X(PROPOSAL_ID, "proposal_id", STR) \
 	X(PUBKEY, "pubkey", STR) X(QUEUED, "queued", BOOL) \
-	X(RATE, "rate", OBJ) X(RATING, "rating", NUM) X(RE, "re", STR) \
-	X(REASON, "reason", STR) X(REPLAY, "replay", BOOL) \
+	X(RATE, "rate", OBJ) X(RATING, "rating", NUM) \
+	X(RATINGS, "ratings", OBJ) X(RE, "re", STR) \
+	X(REASON, "reason", STR) X(REJECT, "reject", OBJ) X(REPLAY, "replay", BOOL) \
 	X(REQUEST_ID, "request_id", STR) X(SENT_TS, "sent_ts", NUM) \
 	X(SEQ, "seq", NUM) X(SERVER, "server", STR) X(SIG, "sig", STR) \
 	X(SIG2, "sig2", STR) X(SIGNATURE, "signature", STR) \
