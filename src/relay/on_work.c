@@ -277,12 +277,12 @@ note(struct making *x, uint64_t *pos)
 	struct agent *agent;
 	int rc;
 
+	rc = reputation_rate(r, x->work, x->m->type, x->by, x->rec.ts);
 	buf_clear(&r->rec);
 	rec_put_work(&r->rec, &x->rec);
 	buf_add(&r->rec, x->object.p, x->object.len);
-	rc = turn_record(r, STORE_WORK, pos);
 	if (rc == 0)
-		rc = reputation_rate(r, x->work, x->m->type, x->by, x->rec.ts);
+		rc = turn_record(r, STORE_WORK, pos);
 	if (rc < 0)
 		return rc;
 	find_other(x, &agent, &target);
@@ -326,8 +326,11 @@ make(struct making *x, bool *made)
 	x->rec.again = again_of(x->m);
 	buf_clear(&r->json);
 	rc = print(r, &r->json, x);
-	if (rc == 0)
-		rc = note(x, &pos);
+	if (rc < 0) {
+		buf_clear(&r->json);
+		return no_room(x->peer);
+	}
+	rc = note(x, &pos);
 	buf_clear(&r->json);
 	if (rc < 0) {
 		turn_break(r);
