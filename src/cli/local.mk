@@ -8,6 +8,7 @@ libcli_la_SOURCES = \
 	%D%/cmd_create.c \
 	%D%/cmd_daemon.c \
 	%D%/cmd_deploy.c \
+	%D%/cmd_health.c \
 	%D%/cmd_help.c \
 	%D%/cmd_identity.c \
 	%D%/cmd_invite.c \

@@ -133,4 +133,22 @@ int	call_send(struct call *, const char *json, size_t len)
 /* Stop waiting in call_do(), from a signal handler's watcher: -EINTR. */
 struct loop *call_loop(struct call *) AC_NONNULL(1);
 
+/* --------------------------------------------------------------- probe.c */
+
+/*
+ * Ask the relay at url how it is, by GET /health; no session is opened. On
+ * success the answer, JSON, is appended to body (64 KiB at most) and the HTTP
+ * status returned. Else a negative code and, in why, a sentence: -EINVAL: no
+ * URL; -ETIMEDOUT; -ECONNREFUSED: it can't be connected to; -EPROTO: it
+ * answers something else; -ENOMEM.
+ *
+ * The certificate is checked as everywhere, but for a relay on this very
+ * machine (127.0.0.1, ::1, localhost): its certificate has another name, and
+ * nothing secret is sent.
+ */
+#define CLIENT_WHY_MAX	256
+int	client_health(const char *url, const char *ca_file, int64_t timeout_ms,
+	    struct buf *body, char why[CLIENT_WHY_MAX])
+	    AC_NONNULL(1, 4, 5) AC_MUST_CHECK;
+
 #endif

@@ -5,6 +5,7 @@ liblib_la_SOURCES = \
 	%D%/client.h \
 	%D%/conn.c %D%/conn.h \
 	%D%/loop.c %D%/loop.h \
+	%D%/probe.c \
 	%D%/session.c \
 	%D%/url.c
 liblib_la_LIBADD = $(LWS_LIBS) $(SSL_LIBS)

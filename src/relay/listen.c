@@ -166,16 +166,6 @@ receive(struct lws *wsi, struct peer *p, const char *in, size_t len)
 	return 0;
 }
 
-/* Somebody's browser or probe. */
-static int
-http(struct lws *wsi)
-{
-	if (lws_return_http_status(wsi, 426,
-	    "This is an agentchat relay: connect by WebSocket.") != 0)
-		return -1;
-	return lws_http_transaction_completed(wsi) ? -1 : 0;
-}
-
 int
 listen_callback(struct lws *wsi, enum lws_callback_reasons why, void *user,
     void *in, size_t len)
@@ -190,7 +180,8 @@ listen_callback(struct lws *wsi, enum lws_callback_reasons why, void *user,
 	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
 		return filter(wsi);
 	case LWS_CALLBACK_HTTP:
-		return http(wsi);
+		return http_request(wsi, relay_of(wsi),
+		    in != NULL ? in : "");
 	case LWS_CALLBACK_ESTABLISHED:
 		return established(wsi);
 	case LWS_CALLBACK_EVENT_WAIT_CANCELLED:

@@ -17,6 +17,8 @@ int	listen_signal(struct lws *, enum lws_callback_reasons, void *user,
 	    void *in, size_t len);
 int	listen_watch(struct lws *, enum lws_callback_reasons, void *user,
 	    void *in, size_t len);
+/* http.c: a request that asks for no upgrade; 0, or -1 to hang up. */
+int	http_request(struct lws *, const struct relay *, const char *path);
 /* Once a second. */
 void	listen_tick(struct relay *, int64_t now_ms);
 

@@ -8,6 +8,7 @@ librelay_la_SOURCES = \
 	%D%/dedupe.c \
 	%D%/dispatch.c \
 	%D%/history.c \
+	%D%/http.c \
 	%D%/internal.h \
 	%D%/listen.c \
 	%D%/loop.c %D%/loop.h \

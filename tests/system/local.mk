@@ -5,6 +5,7 @@ SYSTEM_TESTS = \
 	%D%/test_commands.py \
 	%D%/test_deploy.py \
 	%D%/test_files.py \
+	%D%/test_health.py \
 	%D%/test_hostile.py \
 	%D%/test_identity.py \
 	%D%/test_journal.py \
