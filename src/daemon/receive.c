@@ -41,11 +41,15 @@ static void
 remember_line(struct seen *seen, struct wire_msg *m, const char *p, size_t len)
 {
 	char key[SEEN_KEY_LEN + 1];
+	int64_t ts;
 
 	while (len > 0 && (p[len - 1] == '\n' || p[len - 1] == ' '))
 		len--;
-	if (wire_parse_object(m, p, len) < 0)
+	if (wire_parse_object(m, p, len) < 0 || !wire_has(m, WF_FROM))
 		return;
+	ts = wire_int(m, WF_TS, 0);
+	if (ts > 0 && (seen->oldest_ts == 0 || ts < seen->oldest_ts))
+		seen->oldest_ts = ts;
 	seen_key(m, key);
 	seen_add(seen, key);
 }

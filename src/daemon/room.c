@@ -420,6 +420,10 @@ admits_new(struct daemon *d, struct room *r, uint64_t seq, bool replay)
 	return true;
 }
 
+/*
+ * A replay: is it in the box, or was it before all that is? The relay sends
+ * what it holds, and that may go back to before we came.
+ */
 static bool
 known_by_content(struct room *r, const struct wire_msg *m)
 {
@@ -427,6 +431,9 @@ known_by_content(struct room *r, const struct wire_msg *m)
 
 	if (r->seen == NULL)
 		return false;
+	if (wire_has(m, WF_SEQ) && wire_int(m, WF_TS, INT64_MAX) <
+	    r->seen->oldest_ts)
+		return true;
 	seen_key(m, key);
 	return seen_has(r->seen, key);
 }

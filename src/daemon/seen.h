@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/attr.h"
 #include "base/map.h"
@@ -17,6 +18,7 @@ struct seen {
 	char		(*keys)[SEEN_KEY_LEN + 1]; /* a ring of max keys */
 	size_t		 max, at, count;
 	struct map	 map;
+	int64_t		 oldest_ts;	/* the owner's; 0 at first */
 };
 
 int	seen_new(struct seen **, size_t max) AC_NONNULL(1) AC_MUST_CHECK;

@@ -8,7 +8,8 @@
  * position j, and says STORED{j} when that is on its disk: then the receipt is
  * written; up to 64 messages may be on the way. Any other relay gets one at a
  * time, which its echo confirms. Everything that isn't a MSG goes alone too,
- * with a PING behind it: the PONG says that no ERROR came before it.
+ * with a PING behind it: the PONG says that no ERROR came before it. So it is
+ * with a DM at a relay that echoes none.
  *
  * What isn't confirmed when a connection ends is sent again, in order.
  */
@@ -537,13 +538,16 @@ on_pong(struct daemon *d)
 	tx->pongs++;
 	if (tx->count == 0 || f->ping == 0 || f->ping > tx->pongs || f->again)
 		return;
+	/* A channel echoes: without that, who knows whether it was heard? */
+	if (f->type == WIRE_MSG && f->target[0] == '#')
+		return;
 	if (f->type == WIRE_LEAVE &&
 	    (room = room_find(d, f->target)) != NULL) {
 		/* Without out/ it is no box, now and after a restart. */
 		unlinkat(spool_box_dir(room->box), "out", AT_REMOVEDIR);
 		room_leave(d, room, false);
 	}
-	/* An old relay may have echoed to nobody; it didn't refuse either. */
+	/* An old relay may not echo a DM; but it didn't refuse it. */
 	confirm(d, f);
 	room_pump(d);
 	sender_pump(d);

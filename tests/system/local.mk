@@ -4,6 +4,7 @@ SYSTEM_TESTS = \
 	%D%/test_cli_table.py \
 	%D%/test_commands.py \
 	%D%/test_deploy.py \
+	%D%/test_daemon_relays.py \
 	%D%/test_files.py \
 	%D%/test_health.py \
 	%D%/test_hostile.py \
@@ -18,4 +19,4 @@ PY_LOG_COMPILER = env AGENTCHAT=$(abs_top_builddir)/agentchat \
 	PYTHON=$(PYTEST_PYTHON) $(SHELL) $(top_srcdir)/%D%/run
 dist_noinst_SCRIPTS += %D%/run
 EXTRA_DIST += $(SYSTEM_TESTS) %D%/harness.py %D%/conftest.py %D%/pytest.ini
-EXTRA_DIST += %D%/fake_akt.py
+EXTRA_DIST += %D%/fake_akt.py %D%/fakerelay.py
