@@ -80,9 +80,9 @@ box_of(struct daemon *d, const char *name)
 void
 publish_disk_full(struct daemon *d, int rc)
 {
-	if (!d->full)
+	if (!d->rx.full_logged)
 		log_warn("disk_full", "err", ac_strerror(rc), NULL);
-	d->full = true;
+	d->rx.full_logged = d->full = true;
 	views_touch(d);
 	loop_timer_set(d->rx.retry, RETRY_MS);
 }
@@ -348,6 +348,7 @@ retried(void *arg)
 		receive_backlog(d);
 	if (d->full)
 		return;
+	rx->full_logged = false;
 	log_info("disk_has_space", NULL);
 	start_batch(d);
 	views_touch(d);

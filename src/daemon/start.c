@@ -459,8 +459,8 @@ say_goodbye(struct daemon *d)
 	d->connected = false;
 	if (d->rc == 0 && publish_drain(d) < 0)
 		log_warn("stop", "drained", "no", NULL);
-	if (d->rc == 0)
-		d->error[0] = '\0';
+	snprintf(d->error, sizeof(d->error), "%s", d->why != NULL ? d->why :
+	    "");
 	views_refresh(d);
 	views_write(d);
 }

@@ -73,6 +73,7 @@ struct receiver {
 	struct buf	 backlog;	/* lines that found the disk full */
 	bool		 lost;		/* more came than the backlog holds */
 	bool		 paused;
+	bool		 full_logged;	/* until there is space */
 	uint64_t	 local;		/* of the last one staged */
 	uint64_t	 mailbox_seq;	/* the same */
 	uint64_t	 published;	/* mailbox_seq that may be acknowledged */
