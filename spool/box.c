@@ -293,12 +293,10 @@ forget_graves(struct spool *sp, const char *name)
 			at = &(*at)->next;
 }
 
-/* Make the sub-folders that are missing, if the three rules say so. */
 static int
-complete(struct spool *sp, const char *name, int dir, bool create)
+count_subs(int dir, bool there[SPOOL_SUBS])
 {
-	int making, rc, have = 0;
-	bool there[SPOOL_SUBS], fresh;
+	int rc, have = 0;
 
 	for (int i = 0; i < SPOOL_SUBS; i++) {
 		rc = fs_exists(dir, sub_name[i]);
@@ -307,15 +305,38 @@ complete(struct spool *sp, const char *name, int dir, bool create)
 		there[i] = rc == 1;
 		have += rc;
 	}
+	return have;
+}
+
+/*
+ * Make the sub-folders that are missing, if the three rules say so. A command
+ * and the daemon may be at it together: whatever the other has made is fine.
+ */
+static int
+complete(struct spool *sp, const char *name, int dir, bool create)
+{
+	bool there[SPOOL_SUBS], fresh;
+	int making, have;
+
+	have = count_subs(dir, there);
+	if (have < 0)
+		return have;
 	making = fs_exists(dir, MAKING);
 	if (making < 0)
 		return making;
+	if (making == 0 && have > 0 && have < SPOOL_SUBS) {
+		/* Did the other finish between our two looks? */
+		have = count_subs(dir, there);
+		if (have < 0)
+			return have;
+	}
 	if (have == SPOOL_SUBS)
 		return making == 1 ? fs_remove(dir, MAKING) : 0;
 	fresh = have == 0 || (have == 1 && there[SPOOL_OUT]);
 	if (!create && ((!fresh && making == 0) || is_grave(sp, name, dir)))
 		return -ENOENT;
-	if (making == 0 && mkdirat(dir, MAKING, 0700) == -1)
+	if (making == 0 && mkdirat(dir, MAKING, 0700) == -1 &&
+	    errno != EEXIST)
 		return -errno;
 	for (int i = 0; i < SPOOL_SUBS; i++)
 		if (!there[i] && mkdirat(dir, sub_name[i], 0700) == -1 &&

@@ -60,8 +60,8 @@ on_ready(void *arg, const struct client_info *info)
 	receive_session(d);
 	room_pump(d);
 	sender_session(d);
+	views_write(d);		/* who is told looks there next */
 	tell_ready(d, "connected", NULL);
-	views_touch(d);
 }
 
 static void
