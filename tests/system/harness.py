@@ -41,11 +41,11 @@ LIBC = ctypes.CDLL(None)
 
 
 def until(probe, what, timeout=DEADLINE, every=0.005):
-    """Wait until probe() is true (not None, not False), and return it."""
+    """Wait until probe() returns something true, and return that."""
     end = time.monotonic() + timeout
     while True:
         got = probe()
-        if got is not None and got is not False:
+        if got:
             return got
         if time.monotonic() > end:
             raise AssertionError("waited %g s for %s" % (timeout, what() if
@@ -111,7 +111,7 @@ class Proc:
     def __init__(self, *argv, name=None, cwd=None, stdin=None, env=None):
         Proc.count += 1
         self.argv = [AGENTCHAT] + [str(x) for x in argv]
-        self.name = "%03d-%s" % (Proc.count, name or argv[0])
+        self.name = "%03d-%s" % (Proc.count, name or (argv or ["none"])[0])
         log = TMP / "log"
         log.mkdir(exist_ok=True)
         self.out_path = log / (self.name + ".out")

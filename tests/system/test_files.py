@@ -205,7 +205,7 @@ def test_refusals_of_the_relay_stand_in_failed(anna):
     def refused():
         return [n for n in os.listdir(anna.dir / "failed")
                 if n.endswith(".reason") and "anybody?" in
-                (anna.dir / "failed" / n[:-7]).read_text()] or None
+                (anna.dir / "failed" / n[:-7]).read_text()]
     name = until(refused, "the refusal")[0]
     reason = (anna.dir / "failed" / name).read_text()
     assert "agent" in reason.lower() and "\n" not in reason.strip(), reason
