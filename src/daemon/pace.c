@@ -41,6 +41,13 @@ pace_take(struct pace *p, int64_t now_ms)
 	return true;
 }
 
+void
+pace_spend(struct pace *p, int64_t now_ms)
+{
+	p->tokens = tokens_at(p, now_ms) - 1;
+	p->at_ms = now_ms;
+}
+
 int64_t
 pace_wait_ms(const struct pace *p, int64_t now_ms)
 {

@@ -84,7 +84,8 @@ publish_disk_full(struct daemon *d, int rc)
 		log_warn("disk_full", "err", ac_strerror(rc), NULL);
 	d->rx.full_logged = d->full = true;
 	views_touch(d);
-	loop_timer_set(d->rx.retry, RETRY_MS);
+	if (!loop_timer_on(d->rx.retry))
+		loop_timer_set(d->rx.retry, RETRY_MS);
 }
 
 /* ------------------------------------------------------- sync and publish */
@@ -114,6 +115,8 @@ advance_cursor(struct daemon *d)
 	for (struct staged *s = rx->current.head; s != NULL; s = s->next) {
 		int rc = 0;
 
+		if (s->seq != 0 && room_find(d, s->box) == NULL)
+			continue;	/* left: where we were is forgotten */
 		if (s->seq != 0)
 			rc = cursor_set(c, s->box, s->epoch, s->seq);
 		else if (s->mailbox_seq != 0)
@@ -192,8 +195,9 @@ fill_rings(struct daemon *d)
 	struct staged *s;
 
 	for (s = d->rx.current.head; s != NULL; s = s->next) {
-		if (s->published)
+		if (s->published || s->in_rings)
 			continue;
+		s->in_rings = true;
 		box = box_of(d, s->box);
 		add_to_ring(all, all_rc, s);
 		if (box != NULL) {

@@ -30,6 +30,7 @@
 #include "daemon/roster.h"
 
 #define ASKED_MAX	32	/* JOINs under way at a relay that numbers */
+#define JOINS_FREE	100	/* of a session, at a relay that counts */
 #define ANSWER_MS	30000	/* to a JOIN */
 #define REFUSED_MS	60000	/* then it is tried again */
 #define RATE_WAIT_MS	1200
@@ -140,6 +141,8 @@ ask(struct daemon *d, struct room *r, enum wire_type type)
 	}
 	wire_puts(&b, WF_ID, id);
 	wire_end(&b);
+	if (type != WIRE_JOIN || ++d->joins > JOINS_FREE)
+		sender_spend(d);
 	return say(d, &b);
 }
 
@@ -152,6 +155,7 @@ room_leave(struct daemon *d, struct room *r, bool tell)
 		wire_begin(&b, WIRE_LEAVE);
 		wire_puts(&b, WF_CHANNEL, r->name);
 		wire_end(&b);
+		sender_spend(d);
 		/* Not sent: the next session doesn't JOIN. */
 		if (say(d, &b) < 0)
 			log_warn("leave", "channel", r->name, "sent", "no",
@@ -173,6 +177,7 @@ room_offline(struct daemon *d)
 	struct room *r;
 	size_t at = 0;
 
+	d->joins = 0;
 	while ((r = map_next(&d->rooms, &at)) != NULL) {
 		set_state(d, r, ROOM_OUT);
 		r->asked_again = false;

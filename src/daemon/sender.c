@@ -583,9 +583,10 @@ blamed(struct daemon *d, const struct wire_msg *m)
 	struct outgoing *tx = &d->tx;
 	const char *re = wire_str(m, WF_RE);
 
+	/* An old relay names nothing, but there is only one to be meant. */
 	if (re == NULL)
-		return tx->count > 0 && (tx->flight[0].type != WIRE_MSG ||
-		    !daemon_relay_is_new(d)) ? &tx->flight[0] : NULL;
+		return tx->count > 0 && !daemon_relay_is_new(d) ?
+		    &tx->flight[0] : NULL;
 	for (size_t i = 0; i < tx->count; i++)
 		if (strcmp(tx->flight[i].id, re) == 0)
 			return &tx->flight[i];
@@ -601,7 +602,8 @@ sender_error(struct daemon *d, const struct wire_msg *m)
 	struct flight *f = blamed(d, m);
 	char why[512];
 
-	if (f == NULL) {
+	if (f == NULL || (text != NULL &&
+	    strncmp(text, "Disconnected", 12) == 0)) {
 		log_warn("relay_error", "code", word, "message", text, NULL);
 		return;
 	}
@@ -622,6 +624,12 @@ bool
 sender_waits(const struct daemon *d)
 {
 	return !daemon_relay_is_new(d) && d->tx.count > 0;
+}
+
+void
+sender_spend(struct daemon *d)
+{
+	pace_spend(&d->tx.pace, clock_mono_ms());
 }
 
 bool

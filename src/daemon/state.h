@@ -44,7 +44,7 @@ struct staged {
 	uint64_t	 mailbox_seq;	/* 0: none */
 	uint64_t	 local;		/* our counter, for one without seq */
 	bool		 read;		/* our own: to cur/ */
-	bool		 published;
+	bool		 in_rings, published;
 	size_t		 len;
 	char		 line[];	/* without newline */
 };
@@ -180,6 +180,7 @@ struct daemon {
 	struct receiver		 rx;
 	struct map		 rooms;		/* name to struct room */
 	size_t			 rooms_asked;
+	unsigned		 joins;		/* of this session */
 	int64_t			 join_at;	/* mono: not before */
 	struct outgoing		 tx;
 	struct map		 peers;		/* DM box name to struct peer_box */
@@ -303,6 +304,8 @@ void	sender_error(struct daemon *, const struct wire_msg *)
 	    AC_NONNULL(1, 2);
 /* Is something in flight whose ERROR would come without a name? */
 bool	sender_waits(const struct daemon *) AC_NONNULL(1);
+/* A request of room.c was sent: it counts at the relay too. */
+void	sender_spend(struct daemon *) AC_NONNULL(1);
 /* Is a line of this type for this channel in flight? */
 bool	sender_asks(const struct daemon *, enum wire_type, const char *channel)
 	    AC_NONNULL(1, 3);

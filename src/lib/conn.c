@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "lib/loop.h"
+#include "lib/resolve.h"
 #include "wire/limits.h"
 
 #define PING_AFTER_MS	15000	/* of silence */
@@ -43,6 +44,9 @@ struct conn {
 	struct conn_url		 url;
 	struct lws		*wsi;
 	struct loop_timer	*timer;	/* the next try; then liveness */
+	struct resolve		*resolve; /* the host's addresses are awaited */
+	char			 addresses[RESOLVE_MAX][RESOLVE_LEN];
+	size_t			 count, next; /* of them, and which is tried */
 	struct buf		 rx;	/* the frame that is coming in */
 	struct buf		 tx;	/* objects, each ended by a newline */
 	size_t			 tx_at;	/* what of it is sent already */
@@ -76,44 +80,37 @@ certificate_trouble(struct lws *wsi)
 }
 
 /*
- * Why can't host:port be connected to? libwebsockets doesn't tell, so ask the
- * kernel once more; bounded, and only where we have no connection to disturb.
+ * Why can't this address be connected to? libwebsockets doesn't tell, so ask
+ * the kernel once more; bounded, and only where we have no connection to
+ * disturb.
  */
 static int
-probe(const struct conn_url *u, const char **why)
+probe(const char *address, int port)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *all, *a;
-	char port[8];
-	int rc, fd, err = ETIMEDOUT;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+	    .ai_flags = AI_NUMERICHOST }, *a;
+	socklen_t len = sizeof(int);
+	struct pollfd p = { .events = POLLOUT };
+	char text[8];
+	int err;
 
-	snprintf(port, sizeof(port), "%d", u->port);
-	rc = getaddrinfo(u->host, port, &hints, &all);
-	if (rc != 0) {
-		*why = gai_strerror(rc);
+	snprintf(text, sizeof(text), "%d", port);
+	if (getaddrinfo(address, text, &hints, &a) != 0)
 		return -EHOSTUNREACH;
+	p.fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, 0);
+	err = p.fd == -1 || connect(p.fd, a->ai_addr, a->ai_addrlen) == -1 ?
+	    errno : 0;
+	if (err == EINPROGRESS) {
+		err = ETIMEDOUT;
+		if (poll(&p, 1, PROBE_MS) == 1 && getsockopt(p.fd, SOL_SOCKET,
+		    SO_ERROR, &err, &len) == -1)
+			err = errno;
 	}
-	for (a = all; a != NULL; a = a->ai_next) {
-		socklen_t len = sizeof(err);
-		struct pollfd p;
-
-		fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK |
-		    SOCK_CLOEXEC, 0);
-		if (fd == -1)
-			continue;
-		p = (struct pollfd){ .fd = fd, .events = POLLOUT };
-		err = connect(fd, a->ai_addr, a->ai_addrlen) == 0 ? 0 : errno;
-		if (err == EINPROGRESS) {
-			err = ETIMEDOUT;
-			if (poll(&p, 1, PROBE_MS) == 1 && getsockopt(fd,
-			    SOL_SOCKET, SO_ERROR, &err, &len) == -1)
-				err = errno;
-		}
-		close(fd);
-		if (err == 0)
-			break;
-	}
-	freeaddrinfo(all);
-	*why = NULL;
+	if (p.fd != -1)
+		close(p.fd);
+	freeaddrinfo(a);
+	/* It can, now: the other end closed before it was a WebSocket. */
 	return err != 0 ? -err : -ECONNRESET;
 }
 
@@ -154,12 +151,9 @@ explain(struct conn *c, struct lws *wsi, const char *text, size_t len)
 		    (int)strnlen(text, len), text);
 		return;
 	}
-	c->rc = probe(&c->url, &trouble);
-	if (trouble != NULL)
-		buf_addf(&c->why, "%s is not found: %s.", host, trouble);
-	else
-		buf_addf(&c->why, "Can't connect to %s: %s.", host,
-		    ac_strerror(c->rc));
+	c->rc = probe(c->addresses[c->next], c->url.port);
+	buf_addf(&c->why, "Can't connect to %s: %s.", host,
+	    ac_strerror(c->rc));
 }
 
 /* -------------------------------------------------------------- the end */
@@ -172,6 +166,8 @@ ended(struct conn *c)
 
 	snprintf(why, sizeof(why), "%s", c->why.len > 0 ? c->why.p :
 	    "The relay closed the connection.");
+	resolve_cancel(c->resolve);
+	c->resolve = NULL;
 	c->wsi = NULL;
 	c->open = c->closing = c->ping = c->ndjson = c->paused = false;
 	loop_timer_off(c->timer);
@@ -182,6 +178,7 @@ ended(struct conn *c)
 	c->ops->down(c->arg, c->rc, why);
 }
 
+/* Cut the tie to the socket; libwebsockets closes it in its own time. */
 static void
 detach(struct conn *c)
 {
@@ -203,6 +200,8 @@ conn_close(struct conn *c, bool flush, int rc, const char *why)
 	buf_adds(&c->why, why);
 	if (!c->open || !flush) {
 		/* Nothing to wait for: the timer reports it. */
+		resolve_cancel(c->resolve);
+		c->resolve = NULL;
 		detach(c);
 		loop_timer_set(c->timer, 0);
 		return;
@@ -213,6 +212,23 @@ conn_close(struct conn *c, bool flush, int rc, const char *why)
 
 /* ----------------------------------------------------------- connecting */
 
+/* An address didn't do: try the next at once, or give up. */
+static void
+next_address(struct conn *c)
+{
+	bool unreachable = c->rc == -ECONNREFUSED || c->rc == -ETIMEDOUT ||
+	    c->rc == -EHOSTUNREACH || c->rc == -ENETUNREACH ||
+	    c->rc == -EADDRNOTAVAIL || c->rc == -EAFNOSUPPORT;
+
+	if (c->closing || !unreachable || c->next + 1 >= c->count) {
+		ended(c);
+		return;
+	}
+	c->next++;
+	buf_clear(&c->why);
+	loop_timer_set(c->timer, 0);
+}
+
 static void
 dial(struct conn *c)
 {
@@ -222,7 +238,7 @@ dial(struct conn *c)
 	memset(&info, 0, sizeof(info));
 	info.context = loop_context(c->loop);
 	info.vhost = loop_vhost(c->loop);
-	info.address = c->url.host;
+	info.address = c->addresses[c->next];
 	info.port = c->url.port;
 	info.path = c->url.path;
 	/* libwebsockets checks the certificate against this, without port. */
@@ -239,16 +255,47 @@ dial(struct conn *c)
 	c->dialling = true;
 	wsi = lws_client_connect_via_info(&info);
 	c->dialling = false;
+	c->wsi = wsi;
 	if (wsi == NULL || c->why.len > 0) {
-		if (wsi != NULL) {
-			c->wsi = wsi;
-			detach(c);
-		}
+		detach(c);
 		explain(c, NULL, NULL, 0);
-		ended(c);
+		next_address(c);
+	}
+}
+
+static void
+resolved(void *arg, const char (*addresses)[RESOLVE_LEN], size_t count,
+    const char *why)
+{
+	struct conn *c = arg;
+
+	if (count > 0)
+		memcpy(c->addresses, addresses, count * RESOLVE_LEN);
+	c->count = count;
+	c->next = 0;
+	resolve_cancel(c->resolve);
+	c->resolve = NULL;
+	if (count > 0) {
+		dial(c);
 		return;
 	}
-	c->wsi = wsi;
+	c->rc = -EHOSTUNREACH;
+	buf_addf(&c->why, "%s is not found: %s.", c->url.hostport, why);
+	ended(c);
+}
+
+static void
+look_up(struct conn *c)
+{
+	int rc = resolve_start(&c->resolve, c->loop, c->url.host, resolved, c);
+
+	if (rc == 0)
+		return;
+	c->resolve = NULL;
+	c->rc = rc;
+	buf_addf(&c->why, "Can't connect to %s: %s.", c->url.hostport,
+	    ac_strerror(rc));
+	ended(c);
 }
 
 static void
@@ -280,16 +327,20 @@ timer_fired(void *arg)
 		ended(c);
 	} else if (c->open) {
 		check_alive(c);
-	} else if (c->wsi == NULL) {
+	} else if (c->wsi == NULL && c->next < c->count) {
 		dial(c);
+	} else if (c->wsi == NULL) {
+		look_up(c);
 	}
 }
 
 void
 conn_connect(struct conn *c, int64_t delay_ms)
 {
-	if (c->wsi == NULL && !c->closing)
-		loop_timer_set(c->timer, delay_ms);
+	if (c->wsi != NULL || c->closing)
+		return;
+	c->count = c->next = 0;
+	loop_timer_set(c->timer, delay_ms);
 }
 
 /* -------------------------------------------------------------- sending */
@@ -450,7 +501,8 @@ refused(struct conn *c, struct lws *wsi, const char *text, size_t len)
 	if (c->dialling)
 		return;		/* dial() goes on */
 	lws_set_opaque_user_data(wsi, NULL);
-	ended(c);
+	c->wsi = NULL;
+	next_address(c);
 }
 
 static void
@@ -555,6 +607,7 @@ conn_free(struct conn *c)
 	if (c == NULL)
 		return;
 	detach(c);
+	resolve_cancel(c->resolve);
 	loop_timer_free(c->timer);
 	buf_fini(&c->rx);
 	buf_fini(&c->tx);

@@ -288,10 +288,9 @@ note_farewell(struct client *c)
 	case WIRE_ERROR:
 		if (text != NULL && strncmp(text, "Disconnected", 12) == 0)
 			c->displaced = true;
-		if (word != NULL && (strcmp(word, "BANNED") == 0 ||
-		    strcmp(word, "NOT_ALLOWED") == 0) &&
+		if (word != NULL && strcmp(word, "BANNED") == 0 &&
 		    !wire_has(m, WF_RE))
-			c->final = strcmp(word, "BANNED") == 0;
+			c->final = true;
 		break;
 	default:
 		break;

@@ -522,3 +522,12 @@ def test_only_a_certificate_that_holds_is_taken(relays, root, started):
                     env={"SSL_CERT_FILE": str(good_pem)})
     assert p.code == 0, p.err
     assert relay.history["#general"][0]["content"] == "x"
+    # It is the name that counts, not the address behind it.
+    named, named_pem = certificate("DNS:localhost")
+    relay = relays(NodeRelay(ssl=named))
+    env = {"SSL_CERT_FILE": str(named_pem)}
+    p = harness.run("send", relay.url, "#general", "x", env=env)
+    assert p.code == 75 and "mismatch" in p.err, p.err
+    p = harness.run("send", relay.url.replace("127.0.0.1", "localhost"),
+                    "#general", "x", env=env)
+    assert p.code == 0, p.err
