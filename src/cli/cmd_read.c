@@ -138,7 +138,8 @@ print(const struct cmd_line *cl, const struct notes *n, size_t first)
 			buf_add(&b, text->p, text->len);
 			buf_addc(&b, '\n');
 		} else
-			show_message(&b, text->p, text->len, colour);
+			show_message(&b, spool_box_name(n->v[i].box), text->p,
+			    text->len, colour);
 	}
 	code = out_put(&b);
 	buf_fini(&b);

@@ -47,42 +47,50 @@ struct echo {
 	const struct letter *letter;
 	const char	*me;		/* our agent id */
 	const char	*id;		/* of the message */
+	bool		 wants_stored;	/* the relay will say so */
+	bool		 back;
 	int64_t		 j;		/* its journal position; -1: not told */
+	int64_t		 stored;	/* all up to there is on its disk */
 	struct buf	 text;		/* the echo as it came */
 };
 
-/* Our message coming back. Old relays don't return ids: then by content. */
-static int
-take_echo(void *arg, const struct wire_msg *m, const char *text, size_t len)
+/* Our message coming back? Old relays don't return ids: then by content. */
+static bool
+is_echo(const struct echo *e, const struct wire_msg *m)
 {
-	struct echo *e = arg;
 	const struct wire_value *content = &m->f[WF_CONTENT];
 	const char *from = wire_str(m, WF_FROM), *id = wire_str(m, WF_ID);
 	const char *to = wire_str(m, WF_TO);
 
-	if (m->type != WIRE_MSG || from == NULL || strcmp(from, e->me) != 0)
-		return 0;
-	if (id != NULL && strcmp(id, e->id) != 0)
-		return 0;
-	if (id == NULL && (to == NULL || strcmp(to, e->letter->target) != 0 ||
-	    content->kind != WIRE_STR ||
-	    content->len != e->letter->content.len ||
-	    memcmp(content->s, e->letter->content.p, content->len) != 0))
-		return 0;
-	e->j = wire_int(m, WF_J, -1);
-	buf_add(&e->text, text, len);
-	return 1;
+	if (m->type != WIRE_MSG || from == NULL || strcmp(from, e->me) != 0 ||
+	    m->f[WF_REPLAY].b)
+		return false;
+	if (id != NULL)
+		return strcmp(id, e->id) == 0;
+	return to != NULL && strcmp(to, e->letter->target) == 0 &&
+	    content->kind == WIRE_STR &&
+	    content->len == e->letter->content.len &&
+	    memcmp(content->s, e->letter->content.p, content->len) == 0;
 }
 
-/* STORED: everything up to j is on the relay's disk. */
+/*
+ * Done with the echo, or, from a relay that tells when it has something on
+ * its disk, with that. Both may come in one read: so this is one wait.
+ */
 static int
-take_stored(void *arg, const struct wire_msg *m, const char *text, size_t len)
+take_receipt(void *arg, const struct wire_msg *m, const char *text, size_t len)
 {
 	struct echo *e = arg;
 
-	(void)text;
-	(void)len;
-	return m->type == WIRE_STORED && wire_int(m, WF_J, -1) >= e->j;
+	if (m->type == WIRE_STORED)
+		e->stored = wire_int(m, WF_J, -1);
+	else if (!e->back && is_echo(e, m)) {
+		e->back = true;
+		e->j = wire_int(m, WF_J, -1);
+		buf_add(&e->text, text, len);
+	}
+	return e->back &&
+	    (!e->wants_stored || e->j < 0 || e->stored >= e->j);
 }
 
 static int
@@ -99,6 +107,7 @@ deliver_remote(struct remote *r, const struct letter *l, struct echo *e)
 		    "more than this relay takes: at most %lld", units,
 		    (long long)info->content_max);
 	e->me = info->agent_id;
+	e->wants_stored = info->caps_stored;
 	if (l->target[0] == '#')
 		code = remote_join(r, l->target);
 	if (code != EXIT_OK)
@@ -110,10 +119,7 @@ deliver_remote(struct remote *r, const struct letter *l, struct echo *e)
 	else if (l->no_wait)
 		code = remote_tell(r, &b);
 	else
-		code = remote_ask(r, &b, take_echo, e);
-	buf_clear(&b);
-	if (code == EXIT_OK && !l->no_wait && info->caps_stored && e->j >= 0)
-		code = remote_ask(r, &b, take_stored, e);
+		code = remote_ask(r, &b, take_receipt, e);
 	buf_fini(&b);
 	return code;
 }
@@ -121,7 +127,7 @@ deliver_remote(struct remote *r, const struct letter *l, struct echo *e)
 static int
 send_remote(const struct cmd_line *cl, const struct letter *l)
 {
-	struct echo e = { .letter = l, .j = -1, .text = BUF_INIT };
+	struct echo e = { .letter = l, .stored = -1, .text = BUF_INIT };
 	char id[ID_LEN + 1];
 	struct remote r;
 	int code = remote_open(&r, cl, true);

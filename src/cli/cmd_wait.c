@@ -94,17 +94,19 @@ note_file(struct wanted *w, const struct wire_msg *m)
 	const char *from = wire_str(m, WF_FROM), *to = wire_str(m, WF_TO);
 	int64_t ts = wire_int(m, WF_TS, -1), seq;
 
-	w->box[0] = '\0';
-	seq = wire_int(m, WF_SEQ, -1);
-	if (seq < 0)
-		seq = wire_int(m, WF_MAILBOX_SEQ, -1);
-	if (from == NULL || to == NULL || ts < 0 || seq < 0 ||
-	    spool_name(w->name, ts, (uint64_t)seq, from) < 0)
+	w->box[0] = w->name[0] = '\0';
+	if (from == NULL || to == NULL)
 		return;
 	if (to[0] != '#')
 		to = from;
 	if (strlen(to) < sizeof(w->box))
 		strcpy(w->box, to);
+	seq = wire_int(m, WF_SEQ, -1);
+	if (seq < 0)
+		seq = wire_int(m, WF_MAILBOX_SEQ, -1);
+	if (ts >= 0 && seq >= 0 &&
+	    spool_name(w->name, ts, (uint64_t)seq, from) < 0)
+		w->name[0] = '\0';
 }
 
 static int
@@ -150,7 +152,7 @@ look_at_unread(struct wanted *w)
 		rc = spool_walk(boxes.v[i], SPOOL_NEW, false, 0, on_file, w);
 	inst_boxes_fini(&boxes);
 	if (rc == 1)
-		w->box[0] = '\0';
+		w->name[0] = '\0';	/* it is there already */
 	return rc;
 }
 
@@ -164,7 +166,7 @@ await_file(struct wanted *w, struct eyes *eyes)
 	int64_t deadline = clock_mono_ms() + PUBLISH_MS, left;
 	struct spool_box *box;
 
-	if (w->box[0] == '\0' ||
+	if (w->name[0] == '\0' || w->box[0] == '\0' ||
 	    spool_box(w->in->sp, w->box, false, &box) < 0)
 		return;
 	while ((left = deadline - clock_mono_ms()) > 0 &&
@@ -218,7 +220,8 @@ report(const struct cmd_line *cl, struct wanted *w, int rc)
 		buf_add(&b, w->found.p, w->found.len);
 		buf_addc(&b, '\n');
 	} else
-		show_message(&b, w->found.p, w->found.len, out_has_colour());
+		show_message(&b, *w->box != '\0' ? w->box : NULL, w->found.p,
+		    w->found.len, out_has_colour());
 	code = out_put(&b);
 	buf_fini(&b);
 	return code;

@@ -53,12 +53,15 @@ put_field(struct buf *b, const struct wire_msg *m, enum wire_field f)
 
 /* "#general @1f3a9c02 (alice)"; the id is the truth, the name a claim. */
 static void
-put_who(struct buf *b, const struct wire_msg *m, bool colour)
+put_who(struct buf *b, const char *box, const struct wire_msg *m, bool colour)
 {
 	enum wire_field name = wire_has(m, WF_FROM_NAME) ? WF_FROM_NAME :
 	    WF_NAME;
 
-	put_field(b, m, wire_has(m, WF_TO) ? WF_TO : WF_CHANNEL);
+	if (box != NULL)
+		out_text(b, box, strlen(box));
+	else
+		put_field(b, m, wire_has(m, WF_TO) ? WF_TO : WF_CHANNEL);
 	buf_addc(b, ' ');
 	if (colour)
 		buf_adds(b, BOLD);
@@ -74,7 +77,8 @@ put_who(struct buf *b, const struct wire_msg *m, bool colour)
 }
 
 void
-show_message(struct buf *b, const char *text, size_t len, bool colour)
+show_message(struct buf *b, const char *box, const char *text, size_t len,
+    bool colour)
 {
 	struct wire_msg m;
 
@@ -92,7 +96,7 @@ show_message(struct buf *b, const char *text, size_t len, bool colour)
 	if (colour)
 		buf_adds(b, PLAIN);
 	buf_addc(b, ' ');
-	put_who(b, &m, colour);
+	put_who(b, box, &m, colour);
 	if (wire_str(&m, WF_TYPE) == NULL ||
 	    strcmp(wire_str(&m, WF_TYPE), "MSG") == 0) {
 		buf_adds(b, ": ");

@@ -12,11 +12,12 @@
 #include "wire/msg.h"
 
 /*
- * Append one line for a message (JSON text as it is spooled): when, where,
- * who, what. Nothing in it can act on a terminal or look like another line.
+ * Append one line for a message (JSON text as it is spooled): when, in which
+ * box, who, what. Nothing in it can act on a terminal or look like another
+ * line. box may be NULL: what the message is addressed to.
  */
-void	show_message(struct buf *, const char *text, size_t len, bool colour)
-	    AC_NONNULL(1, 2);
+void	show_message(struct buf *, const char *box, const char *text,
+	    size_t len, bool colour) AC_NONNULL(1, 3);
 
 /*
  * Is it something said, that makes a file in the spool, and no presence or
