@@ -10,7 +10,7 @@ librelay_la_SOURCES = \
 	%D%/history.c \
 	%D%/http.c \
 	%D%/internal.h \
-	%D%/listen.c \
+	%D%/listen.c %D%/listen.h \
 	%D%/loop.c %D%/loop.h \
 	%D%/mailbox.c \
 	%D%/on_channel.c \
