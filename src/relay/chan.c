@@ -18,6 +18,17 @@ chan_find(struct relay *r, const char *name, size_t len)
 	return map_get(&r->chans, name, len);
 }
 
+size_t
+chan_count_public(const struct relay *r)
+{
+	const struct chan *c;
+	size_t at = 0, n = 0;
+
+	while ((c = map_next(&r->chans, &at)) != NULL)
+		n += !c->invite_only;
+	return n;
+}
+
 int
 chan_new(struct relay *r, const char *name, size_t len, bool invite_only,
     struct chan **out)

@@ -105,6 +105,7 @@ handle(struct peer *p, const char *text, size_t len, int parsed)
 
 	if (parsed < 0) {
 		if (!wire_utf8_ok(text, len)) {
+			p->relay->metrics.drops[DROP_PROTOCOL]++;
 			peer_close(p, 1007, "This is not UTF-8.");
 			return;
 		}

@@ -1,6 +1,6 @@
 /*
- * http.c - plain HTTP at the relay's port: /health for probes, and a word to
- * browsers.
+ * http.c - plain HTTP at the relay's port: /health for probes, /metrics for
+ * Prometheus, and a word to browsers.
  *
  * Nothing here may cost the sessions anything: one answer, put together from
  * numbers that are at hand, and the connection is over or asks again.
@@ -16,18 +16,6 @@
 
 #define HEADERS_MAX	512
 
-/* Private channels are nobody's business, their number neither. */
-static size_t
-public_channels(const struct relay *r)
-{
-	const struct chan *chan;
-	size_t at = 0, n = 0;
-
-	while ((chan = map_next(&r->chans, &at)) != NULL)
-		n += !chan->invite_only;
-	return n;
-}
-
 static void
 put_health(struct buf *b, const struct relay *r, const char *status)
 {
@@ -39,7 +27,7 @@ put_health(struct buf *b, const struct relay *r, const char *status)
 	wire_json_key(b, "sessions");
 	wire_json_int(b, (int64_t)r->online.count);
 	wire_json_key(b, "channels");
-	wire_json_int(b, (int64_t)public_channels(r));
+	wire_json_int(b, (int64_t)chan_count_public(r));
 	buf_adds(b, "}\n");
 }
 
@@ -48,15 +36,15 @@ put_health(struct buf *b, const struct relay *r, const char *status)
  * there is no state to keep until the socket can take more.
  */
 static int
-answer(struct lws *wsi, unsigned status, const struct buf *body)
+answer(struct lws *wsi, unsigned status, const char *type,
+    const struct buf *body)
 {
 	unsigned char head[LWS_PRE + HEADERS_MAX], *p = head + LWS_PRE,
 	    *end = head + sizeof(head) - 1;
 	struct buf out = BUF_INIT;
 	int rc = -1;
 
-	if (lws_add_http_common_headers(wsi, status, "application/json",
-	    body->len, &p, end) != 0 ||
+	if (lws_add_http_common_headers(wsi, status, type, body->len, &p, end) != 0 ||
 	    lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CACHE_CONTROL,
 	    (const unsigned char *)"no-store", 8, &p, end) != 0 ||
 	    lws_finalize_http_header(wsi, &p, end) != 0)
@@ -81,7 +69,22 @@ health(struct lws *wsi, const struct relay *r)
 	put_health(&body, r, well ? "ok" : "stopping");
 	if (buf_err(&body) == 0)
 		rc = answer(wsi, well ? HTTP_STATUS_OK :
-		    HTTP_STATUS_SERVICE_UNAVAILABLE, &body);
+		    HTTP_STATUS_SERVICE_UNAVAILABLE, "application/json",
+		    &body);
+	buf_fini(&body);
+	return rc;
+}
+
+static int
+metrics(struct lws *wsi, const struct relay *r)
+{
+	struct buf body = BUF_INIT;
+	int rc = -1;
+
+	metrics_print(&body, r);
+	if (buf_err(&body) == 0)
+		rc = answer(wsi, HTTP_STATUS_OK,
+		    "text/plain; version=0.0.4; charset=utf-8", &body);
 	buf_fini(&body);
 	return rc;
 }
@@ -89,9 +92,12 @@ health(struct lws *wsi, const struct relay *r)
 int
 http_request(struct lws *wsi, const struct relay *r, const char *path)
 {
-	if (strcmp(path, "/health") == 0 &&
-	    lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0)
+	bool get = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0;
+
+	if (get && strcmp(path, "/health") == 0)
 		return health(wsi, r);
+	if (get && strcmp(path, "/metrics") == 0)
+		return metrics(wsi, r);
 	/* Somebody's browser or probe. */
 	if (lws_return_http_status(wsi, 426,
 	    "This is an agentchat relay: connect by WebSocket.") != 0)

@@ -225,8 +225,20 @@ struct peer {
 	bool		 is_unidentified; /* counted as such for its address */
 };
 
+enum drop {			/* why the relay ended a session, or had none */
+	DROP_SLOW, DROP_MEMORY, DROP_SILENT, DROP_PROTOCOL, DROP_REFUSED,
+	DROP_REASONS
+};
+
+struct metrics {		/* counters since the start (metrics.c) */
+	uint64_t	connections, messages, deliveries, auth_failures;
+	uint64_t	refusals[AC_ORD_COUNT];
+	uint64_t	drops[DROP_REASONS];
+};
+
 struct relay {
 	struct relay_conf conf;
+	struct metrics	 metrics;
 	struct loop_ctx	*loop;		/* listen.c's */
 	struct spool	*spool;
 	struct store	*store;
@@ -412,6 +424,8 @@ bool	bucket_take(struct bucket *, const struct relay_conf *, double cost)
 
 struct chan *chan_find(struct relay *, const char *name, size_t len)
 	    AC_NONNULL(1, 2);
+/* Private ones are nobody's business, their number neither. */
+size_t	chan_count_public(const struct relay *) AC_NONNULL(1);
 /* Made in memory only; -EEXIST, -ENOMEM. */
 int	chan_new(struct relay *, const char *name, size_t len, bool invite_only,
 	    struct chan **) AC_NONNULL(1, 2, 5) AC_MUST_CHECK;
@@ -608,6 +622,12 @@ void	access_tick(struct relay *) AC_NONNULL(1);
 int	access_check(const struct peer *) AC_NONNULL(1) AC_MUST_CHECK;
 /* Does WELCOME wait for the proof? */
 bool	access_wants_proof(const struct relay *) AC_NONNULL(1);
+
+/* ---- metrics.c */
+
+/* Everything in Prometheus' text format, appended. */
+void	metrics_print(struct buf *, const struct relay *) AC_NONNULL(1, 2);
+const char *metrics_drop_word(enum drop);	/* label of a reason */
 
 /* ---- tls.c */
 

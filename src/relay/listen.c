@@ -101,6 +101,7 @@ filter(struct lws *wsi)
 	why = too_many(r, text);
 	if (why == NULL)
 		return 0;
+	r->metrics.drops[DROP_REFUSED]++;
 	log_warn("refused", "address", text, "why", why, NULL);
 	return -1;
 }
@@ -142,12 +143,14 @@ receive(struct lws *wsi, struct peer *p, const char *in, size_t len)
 	if (p->state == PEER_CLOSING)
 		return 0;
 	if (lws_frame_is_binary(wsi)) {
+		r->metrics.drops[DROP_PROTOCOL]++;
 		peer_drop(p, 1003, "Send text frames.");
 		return 0;
 	}
 	if (p->in_buf.len + len + lws_remaining_packet_payload(wsi) >
 	    (size_t)r->conf.frame_max) {
 		buf_fini(&p->in_buf);
+		r->metrics.drops[DROP_PROTOCOL]++;
 		peer_drop(p, 1009, "The frame is too long.");
 		return 0;
 	}

@@ -13,6 +13,7 @@ librelay_la_SOURCES = \
 	%D%/listen.c %D%/listen.h \
 	%D%/loop.c %D%/loop.h \
 	%D%/mailbox.c \
+	%D%/metrics.c \
 	%D%/on_channel.c \
 	%D%/on_msg.c \
 	%D%/on_presence.c \

@@ -220,6 +220,7 @@ on_verify_identity(struct peer *p, const struct wire_msg *m)
 	if (rc == 0 && p->state == PEER_HELD)
 		rc = welcome(p);
 	if (rc < 0) {
+		r->metrics.auth_failures++;
 		log_warn("auth", "agent", p->id, "address", p->address, "err",
 		    m->why != NULL ? m->why : ac_strerror(rc), NULL);
 		if (p->state == PEER_HELD) {

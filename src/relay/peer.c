@@ -29,6 +29,7 @@ peer_new(struct relay *r, struct lws *wsi)
 	bucket_init(&p->bucket, &r->conf);
 	LIST_INSERT_HEAD(&r->peers, p, all);
 	r->npeers++;
+	r->metrics.connections++;
 	peer_set_state(p, PEER_NEW);
 	return p;
 }
@@ -133,6 +134,16 @@ peer_share(struct relay *r, enum share share, const char *json, size_t len,
 	return off;
 }
 
+/* End it for a fault, and count that. */
+static void
+drop(struct peer *p, enum drop reason, uint16_t code, const char *why)
+{
+	if (p->state == PEER_CLOSING)
+		return;
+	p->relay->metrics.drops[reason]++;
+	peer_drop(p, code, why);
+}
+
 /* Bytes were queued: see to it that they are sent, or that they aren't. */
 static void
 queued(struct peer *p, size_t len)
@@ -145,7 +156,7 @@ queued(struct peer *p, size_t len)
 		TAILQ_INSERT_TAIL(&r->dirty, p, dirties);
 	}
 	if (p->q.len > (size_t)r->conf.queue_max)
-		peer_drop(p, 1008, TOO_SLOW);
+		drop(p, DROP_SLOW, 1008, TOO_SLOW);
 }
 
 /* Copy the shared parts: they won't be there in the next turn. */
@@ -161,7 +172,7 @@ keep(struct peer *p)
 	p->q.nparts = 0;
 	if (buf_err(&p->q.own) == 0)
 		return 0;
-	peer_drop(p, 1011, NO_MEMORY);
+	drop(p, DROP_MEMORY, 1011, NO_MEMORY);
 	return -ENOMEM;
 }
 
@@ -197,7 +208,7 @@ peer_put(struct peer *p, const char *json, size_t len)
 	if (buf_err(&p->relay->shared[SHARE_REPLY]) == 0)
 		peer_put_shared(p, SHARE_REPLY, off, frame_len);
 	else
-		peer_drop(p, 1011, NO_MEMORY);
+		drop(p, DROP_MEMORY, 1011, NO_MEMORY);
 }
 
 void
@@ -208,7 +219,7 @@ peer_reply(struct peer *p)
 	if (buf_err(b) == 0)
 		peer_put(p, b->p, b->len);
 	else
-		peer_drop(p, 1011, NO_MEMORY);
+		drop(p, DROP_MEMORY, 1011, NO_MEMORY);
 	buf_clear(b);
 }
 
@@ -223,10 +234,12 @@ peer_reply_own(struct peer *p)
 		n = peer_frame_header(head, b->len);
 		buf_add(&p->q.own, head, n);
 		buf_add(&p->q.own, b->p, b->len);
-		if (buf_err(b) == 0 && buf_err(&p->q.own) == 0)
+		if (buf_err(b) == 0 && buf_err(&p->q.own) == 0) {
+			p->relay->metrics.deliveries++;
 			queued(p, n + b->len);
-		else
-			peer_drop(p, 1011, NO_MEMORY);
+		} else {
+			drop(p, DROP_MEMORY, 1011, NO_MEMORY);
+		}
 	}
 	buf_clear(b);
 }
@@ -237,6 +250,8 @@ peer_error_re(struct peer *p, int rc, const char *text, const char *re)
 	struct buf *b = &p->relay->json;
 	const char *word = ac_errword(rc);
 
+	p->relay->metrics.refusals[word != NULL ? -1000 - rc :
+	    AC_ORD_RATE_LIMITED]++;
 	buf_clear(b);
 	wire_begin(b, WIRE_ERROR);
 	wire_puts(b, WF_CODE, word != NULL ? word : "RATE_LIMITED");
@@ -399,7 +414,7 @@ peer_tick(struct relay *r, int64_t now_ms)
 
 		next = TAILQ_NEXT(p, waiting);
 		if (p->state == PEER_NEW && waited >= IDENTIFY_MS) {
-			peer_close(p, 1008, "No IDENTIFY came in 10 s.");
+			drop(p, DROP_SILENT, 1008, "No IDENTIFY came in 10 s.");
 		} else if (p->state == PEER_HELD && waited >= HELD_MS) {
 			peer_error_re(p, AC_E_AUTH_REQUIRED, "This id is in "
 			    "use: prove that you hold its key.", "");
@@ -411,5 +426,5 @@ peer_tick(struct relay *r, int64_t now_ms)
 	LIST_FOREACH(p, &r->peers, all)
 		if (p->slow_ms != 0 && now_ms - p->slow_ms >= SLOW_MS &&
 		    peer_queued(p) > SLOW_BYTES)
-			peer_drop(p, 1008, TOO_SLOW);
+			drop(p, DROP_SLOW, 1008, TOO_SLOW);
 }

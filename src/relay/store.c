@@ -33,6 +33,7 @@ struct store {
 	int		 fd;		/* to sync, or -1 */
 	bool		 quit, done;
 	int		 result;
+	struct store_syncs syncs;
 
 	bool		 started, busy;	/* the loop's own: a sync is out */
 	int64_t		 begun_ms;	/* the last one, monotonic */
@@ -42,6 +43,38 @@ struct store {
 	void		*fn_arg;
 };
 
+/* 100 us, and each twice the one before: up to 205 ms. */
+double
+store_bucket_s(int i)
+{
+	return 1e-4 * (double)(1 << i);
+}
+
+static void
+count_sync(struct store_syncs *syncs, int64_t took_us)
+{
+	double took_s = (double)took_us / 1e6;
+
+	syncs->count++;
+	syncs->sum_s += took_s;
+	for (int i = 0; i < STORE_BUCKETS; i++)
+		if (took_s <= store_bucket_s(i)) {
+			syncs->buckets[i]++;
+			break;
+		}
+}
+
+struct store_syncs
+store_syncs(struct store *s)
+{
+	struct store_syncs syncs;
+
+	pthread_mutex_lock(&s->lock);
+	syncs = s->syncs;
+	pthread_mutex_unlock(&s->lock);
+	return syncs;
+}
+
 static void *
 sync_thread(void *arg)
 {
@@ -49,6 +82,7 @@ sync_thread(void *arg)
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
+		int64_t begun_us;
 		int fd, rc;
 
 		while (s->fd == -1 && !s->quit)
@@ -57,8 +91,10 @@ sync_thread(void *arg)
 			break;
 		fd = s->fd;
 		pthread_mutex_unlock(&s->lock);
+		begun_us = clock_mono_us();
 		rc = fdatasync(fd) == -1 ? -errno : 0;
 		pthread_mutex_lock(&s->lock);
+		count_sync(&s->syncs, clock_mono_us() - begun_us);
 		s->fd = -1;
 		s->result = rc;
 		s->done = true;

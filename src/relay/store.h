@@ -98,6 +98,19 @@ uint64_t store_size(const struct store *) AC_NONNULL(1);
 uint64_t store_portion(const struct store *) AC_NONNULL(1);
 int	store_retire(struct store *, uint64_t pos) AC_NONNULL(1) AC_MUST_CHECK;
 
+/*
+ * How long syncs took: buckets[i] of them no longer than store_bucket_s(i) but
+ * longer than the one before; all are in count.
+ */
+#define STORE_BUCKETS 12
+struct store_syncs {
+	uint64_t	buckets[STORE_BUCKETS];
+	uint64_t	count;
+	double		sum_s;
+};
+struct store_syncs store_syncs(struct store *) AC_NONNULL(1);
+double	store_bucket_s(int i);
+
 /* Append the body of a committed record to out. */
 int	store_read(struct store *, uint64_t pos, struct buf *out)
 	    AC_NONNULL(1, 3) AC_MUST_CHECK;

@@ -224,8 +224,9 @@ turn_break(struct relay *r)
 }
 
 static void
-deliver_chan(const struct note *n)
+deliver_chan(struct metrics *metrics, const struct note *n)
 {
+	metrics->deliveries += n->chan->count;
 	for (size_t i = 0; i < n->chan->count; i++) {
 		struct member *m = n->chan->members[i];
 
@@ -345,14 +346,16 @@ refuse_all(struct turn *t, size_t count)
 static void
 deliver_all(struct relay *r, struct turn *t)
 {
+	r->metrics.messages += t->count;
 	for (size_t i = 0; i < t->count; i++) {
 		struct note *n = &t->notes[i];
 
 		if (n->chan != NULL) {
-			deliver_chan(n);
+			deliver_chan(&r->metrics, n);
 			view_mark(r, n->chan);
 		} else {
 			deliver_dm(n);
+			r->metrics.deliveries += n->to != NULL;
 		}
 		if (n->from != NULL && n->from->cap_stored)
 			turn_owe_stored(r, n->from, n->j);

@@ -11,6 +11,7 @@ SYSTEM_TESTS = \
 	%D%/test_hostile.py \
 	%D%/test_identity.py \
 	%D%/test_journal.py \
+	%D%/test_metrics.py \
 	%D%/test_operator.py \
 	%D%/test_protocol.py \
 	%D%/test_restart.py
