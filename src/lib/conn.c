@@ -505,6 +505,20 @@ refused(struct conn *c, struct lws *wsi, const char *text, size_t len)
 	next_address(c);
 }
 
+/*
+ * The socket is freed before it was a WebSocket, and libwebsockets calls that
+ * no error: the other end took the connection and then said nothing.
+ */
+static void
+unanswered(struct conn *c, struct lws *wsi)
+{
+	if (c->why.len == 0) {
+		c->rc = -ETIMEDOUT;
+		buf_addf(&c->why, "%s does not answer.", c->url.hostport);
+	}
+	refused(c, wsi, NULL, 0);
+}
+
 static void
 closed(struct conn *c, struct lws *wsi)
 {
@@ -538,6 +552,7 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 	case LWS_CALLBACK_CLIENT_CLOSED:
+	case LWS_CALLBACK_CLOSED_CLIENT_HTTP:
 		break;
 	default:
 		return 0;	/* the opaque pointer may not be ours yet */
@@ -563,6 +578,9 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 		return 0;
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 		return writeable(c);
+	case LWS_CALLBACK_CLOSED_CLIENT_HTTP:
+		unanswered(c, wsi);
+		return 0;
 	default:
 		closed(c, wsi);
 		return 0;

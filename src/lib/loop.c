@@ -23,6 +23,7 @@
 
 #define FDS_MAX		256	/* connections and watches of one loop */
 #define IO_CHUNK	65536	/* bytes read or written at once */
+#define HANDSHAKE_S	10	/* for each step of one */
 
 struct loop {
 	struct lws_context	*cx;
@@ -99,7 +100,6 @@ make_vhost(struct loop *l, const char *ca_file)
 	 * it would do for a relay on this very machine too.
 	 */
 	info.http_proxy_address = "";
-	info.timeout_secs = 20;
 	info.connect_timeout_secs = 15;
 	info.keepalive_timeout = 5;
 	return lws_create_vhost(l->cx, &info);
@@ -132,6 +132,8 @@ loop_new(struct loop **out, const char *ca_file)
 	info.uid = (uid_t)-1;
 	info.fd_limit_per_thread = FDS_MAX;
 	info.pt_serv_buf_size = IO_CHUNK;
+	/* For the handshakes; of the context, the vhost's is not looked at. */
+	info.timeout_secs = HANDSHAKE_S;
 	info.user = l;
 	l->cx = lws_create_context(&info);
 	if (l->cx == NULL) {

@@ -4,6 +4,7 @@ import base64
 import http.server
 import json
 import os
+import socket
 import ssl
 import subprocess
 import threading
@@ -490,6 +491,25 @@ def test_who_is_no_relay_is_told_apart(root, started, relays):
     assert p.code == 75 and "not found" in p.err, p.err
     p = harness.run("send", "ws://127.0.0.1:1", "#general", "x")
     assert p.code == 75 and "refused" in p.err, p.err
+
+
+def test_a_relay_that_takes_calls_and_says_nothing_is_called_again(
+        root, started):
+    silent = socket.create_server(("127.0.0.1", 0))
+    silent.settimeout(harness.DEADLINE)
+    url = "ws://127.0.0.1:%d" % silent.getsockname()[1]
+    d = started(Daemon(url, root=root, wait=False))
+    held = [silent.accept()]
+    # A command gives up by itself, before the handshake's limit or after it.
+    for timeout, words in (("1s", "in time"), ("50s", "does not answer")):
+        p = harness.run("channels", "-t", timeout, url)
+        assert p.code == 75 and words in p.err, (p.code, p.err)
+        held.append(silent.accept())
+    held.append(silent.accept())
+    assert "does not answer" in d.state("waiting")["error"]
+    for s, _ in held:
+        s.close()
+    silent.close()
 
 
 def certificate(name):
