@@ -255,10 +255,10 @@ bridge_drops(struct daemon *d)
 	size_t at = 0;
 
 	while ((r = map_next(&d->rooms, &at)) != NULL)
-		sender_drop(d, r->box);
+		collect_drop(d, r->box);
 	at = 0;
 	while ((p = map_next(&d->peers, &at)) != NULL)
-		sender_drop(d, p->box);
+		collect_drop(d, p->box);
 }
 
 void
@@ -266,7 +266,7 @@ bridge_scan(struct daemon *d)
 {
 	scan_boxes(d);
 	bridge_drops(d);
-	sender_intake(d);
+	collect_outbox(d);
 }
 
 static void
@@ -284,11 +284,11 @@ on_hint(void *arg, enum spool_hint hint, struct spool_box *box)
 		drop_gone(d);
 		break;
 	case SPOOL_HINT_OUTBOX:
-		sender_intake(d);
+		collect_outbox(d);
 		break;
 	case SPOOL_HINT_DROP:
 		if (box != NULL)
-			sender_drop(d, box);
+			collect_drop(d, box);
 		break;
 	case SPOOL_HINT_ALL:
 		bridge_scan(d);

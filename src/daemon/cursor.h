@@ -26,7 +26,7 @@
 #define CURSOR_NAME_MAX	66
 
 struct cursor_pos {
-	char		 name[CURSOR_NAME_MAX];	/* channel; "" for the mailbox */
+	char		 name[CURSOR_NAME_MAX];	/* "": the mailbox */
 	char		 epoch[CURSOR_EPOCH_MAX];
 	uint64_t	 seq;
 };

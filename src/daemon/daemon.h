@@ -24,8 +24,8 @@ struct daemon_conf {
 	const char *const *channels;	/* "#a", "#b", NULL; borrowed */
 	bool		 ephemeral;
 	bool		 poll;		/* don't use inotify */
-	int		 ready_fd;	/* -1; else a line of JSON is written there
-					   once connected or failed, and closed */
+	int		 ready_fd;	/* -1; else a line of JSON goes there
+					   once connected or failed */
 };
 
 /*
@@ -47,8 +47,9 @@ int	daemon_dir(const char *root, const char *instance, int *fd)
 
 struct daemon_status {
 	char	 name[DAEMON_NAME_MAX];
-	pid_t	 pid;			/* 0: not running */
-	bool	 crashed;		/* not running, but the last one didn't say goodbye */
+	pid_t	 pid;			/* 0: not running; -1: it runs in
+					   another pid namespace */
+	bool	 crashed;		/* it ended without goodbye */
 	struct buf json;		/* status.json as it stands, or empty */
 };
 void	daemon_status_fini(struct daemon_status *) AC_NONNULL(1);
@@ -63,7 +64,8 @@ int	daemon_list(const char *root, daemon_list_fn *, void *arg)
 
 /*
  * SIGTERM, and wait until it has let go of the lock. -ESRCH: not running;
- * -ETIMEDOUT: it did not end in time (it is not killed harder).
+ * -ETIMEDOUT: it did not end in time (it is not killed harder). -EPERM: it is
+ * in another pid namespace, or not ours.
  */
 int	daemon_stop(const char *root, const char *instance, int64_t timeout_ms)
 	    AC_NONNULL(2) AC_MUST_CHECK;

@@ -27,7 +27,7 @@ struct item {
 	char		id[80];			/* its id on the wire */
 	char		content_key[65];	/* of a MSG */
 	struct buf	json;			/* what to send */
-	char		why[256];		/* after a refusal: one sentence */
+	char		why[256];		/* of a refusal: a sentence */
 };
 
 void	item_init(struct item *) AC_NONNULL(1);

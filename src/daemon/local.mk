@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
 	%D%/bridge.c \
+	%D%/collect.c \
 	%D%/cursor.c %D%/cursor.h \
 	%D%/daemon.h \
 	%D%/digest.c %D%/digest.h \
@@ -10,8 +11,10 @@ libdaemon_la_SOURCES = \
 	%D%/pace.c %D%/pace.h \
 	%D%/publish.c \
 	%D%/outcome.c %D%/outcome.h \
+	%D%/readme.c \
 	%D%/receive.c \
 	%D%/recover.c \
+	%D%/resume.c \
 	%D%/room.c \
 	%D%/roster.c %D%/roster.h \
 	%D%/seen.c %D%/seen.h \

@@ -125,7 +125,7 @@ outcome_failed(int dir, const struct outcome *r, const char *body, size_t len,
 	put_body(&b, r, body, len);
 	rc = write_file(dir, name, &b);
 	buf_clear(&b);
-	/* The relay's words: on one line, and nothing that drives a terminal. */
+	/* The relay's words: one line, and nothing that drives a terminal. */
 	for (; *why != '\0'; why++)
 		buf_addc(&b, (unsigned char)*why < ' ' || *why == 0x7f ? ' ' :
 		    *why);

@@ -1,18 +1,17 @@
 /*
  * publish.c - from a staged file to one in new/, a batch at a time.
  *
- * What has been staged while the worker synced is the next batch. It is synced, its positions are committed in the
- * cursor, its lines go into the rings, its files are published, and only then
- * is the mailbox acknowledged (the order is spool.h's). Receipts of what was
- * sent ride along: their queue items are forgotten when the same sync has
- * made them last.
+ * What has been staged while the worker synced is the next batch. It is
+ * synced, its positions are committed in the cursor, its lines go into the
+ * rings, its files are published, and only then is the mailbox acknowledged
+ * (the order is spool.h's). Receipts of what was sent ride along: their queue
+ * items are forgotten when the same sync has made them last.
  */
 #include "config.h"
 
 #include "daemon/state.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -356,7 +355,7 @@ retried(void *arg)
 	log_info("disk_has_space", NULL);
 	start_batch(d);
 	views_touch(d);
-	sender_intake(d);
+	collect_outbox(d);
 	sender_pump(d);
 }
 

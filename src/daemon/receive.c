@@ -410,7 +410,7 @@ take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
 	rc = find_box(d, &a, &box);
 	if (rc < 0)
 		return rc;
-	fresh = a.room != NULL ? room_admits(d, a.room, m, a.own) :
+	fresh = a.room != NULL ? resume_admits(d, a.room, m, a.own) :
 	    mailbox_admits(d, m, &a, box, &mailbox_seq);
 	if (!fresh)
 		return 0;
@@ -419,7 +419,7 @@ take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
 		rc = stage(d, box, m, &a, mailbox_seq, &line);
 	buf_fini(&line);
 	if (rc == 0 && a.room != NULL)
-		room_took(a.room, m);
+		resume_took(a.room, m);
 	else if (rc == 0 && !a.own && m->type == WIRE_MSG)
 		room_hint(d, m->f[WF_CONTENT].s);
 	return rc;

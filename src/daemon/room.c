@@ -1,24 +1,11 @@
 /*
  * room.c - channels: a directory is a membership.
- *
- * Where a channel is resumed. `have` is the seq of the last message staged,
- * in the numbering `epoch`. JOIN asks for what comes after it. A gap is asked
- * for again, once; what then is still missing is marked in the rings. When
- * the relay has begun a new numbering it sends all that it holds, and what is
- * there already is known by its msg_id (seen). A relay without numbers sends
- * its newest messages at every JOIN: the same way out.
- *
- * A message is never taken twice, but an agent may have deleted what the
- * relay sends again; so what the ring remembers counts, not only what new/
- * and cur/ hold.
  */
 #include "config.h"
 
 #include "daemon/state.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +22,6 @@
 #define REFUSED_MS	60000	/* then it is tried again */
 #define RATE_WAIT_MS	1200
 #define SETTLE_MS	5000	/* replay has come, or will not */
-#define SEEN_MAX	12000
 #define JOIN_ID		"join-"
 #define CREATE_ID	"create-"
 
@@ -125,8 +111,8 @@ say(struct daemon *d, struct buf *b)
 	return rc;
 }
 
-static int
-ask(struct daemon *d, struct room *r, enum wire_type type)
+int
+room_ask(struct daemon *d, struct room *r, enum wire_type type)
 {
 	struct buf b = BUF_INIT;
 	char id[SPOOL_BOX_MAX + 8];
@@ -199,7 +185,7 @@ room_pump(struct daemon *d)
 			continue;
 		if (d->rooms_asked >= most || sender_waits(d))
 			return;
-		if (ask(d, r, WIRE_JOIN) < 0)
+		if (room_ask(d, r, WIRE_JOIN) < 0)
 			return;		/* the next tick tries again */
 		set_state(d, r, ROOM_ASKED);
 	}
@@ -264,7 +250,7 @@ room_error(struct daemon *d, const struct wire_msg *m)
 		d->join_at = clock_mono_ms() + RATE_WAIT_MS;
 	} else if (code == AC_E_CHANNEL_NOT_FOUND && r->state == ROOM_ASKED) {
 		set_state(d, r, ROOM_CREATING);
-		if (ask(d, r, WIRE_CREATE_CHANNEL) < 0)
+		if (room_ask(d, r, WIRE_CREATE_CHANNEL) < 0)
 			set_state(d, r, ROOM_OUT);
 	} else if (code == AC_E_CHANNEL_EXISTS && r->state == ROOM_CREATING) {
 		/* Somebody made it since we asked: that one is meant. */
@@ -325,176 +311,6 @@ room_tick(struct daemon *d)
 	room_pump(d);
 }
 
-/* ------------------------------------------------------------- positions */
-
-static void
-remember(struct room *r)
-{
-	if (r->seen == NULL && seen_new(&r->seen, SEEN_MAX) == 0)
-		receive_remember(r->box, r->seen);
-}
-
-/* Put the room's position into the file before anything of it is staged. */
-static void
-commit(struct daemon *d, struct room *r)
-{
-	int rc = cursor_set(&d->rx.cursor, r->name, r->epoch, r->have);
-
-	if (rc < 0)
-		daemon_fatal(d, rc, "cursor");
-	publish_cursor(d);
-	if (publish_drain(d) < 0)
-		log_warn("epoch", "channel", r->name, "committed", "not yet",
-		    NULL);
-}
-
-/* A line of our own in the rings: messages from..to are lost to us. */
-static void
-mark_gap(struct daemon *d, struct room *r, uint64_t from, uint64_t to)
-{
-	struct buf b = BUF_INIT;
-
-	log_warn("gap", "channel", r->name, NULL);
-	wire_begin(&b, WIRE_GAP);
-	wire_puts(&b, WF_CHANNEL, r->name);
-	wire_put_int(&b, WF_GAP_FROM, (int64_t)from);
-	wire_put_int(&b, WF_GAP_TO, (int64_t)to);
-	wire_end(&b);
-	if (buf_err(&b) == 0)
-		receive_event(d, r, b.p, b.len);
-	buf_fini(&b);
-}
-
-static void
-enter(struct daemon *d, struct room *r, uint64_t top)
-{
-	r->top = top;
-	r->asked_again = false;
-	if (*d->info.epoch == '\0') {
-		remember(r);
-		return;
-	}
-	if (strcmp(r->epoch, d->info.epoch) != 0) {
-		if (publish_drain(d) < 0)
-			log_warn("epoch", "drained", "no", NULL);
-		memcpy(r->epoch, d->info.epoch, sizeof(r->epoch));
-		r->have = 0;
-		r->any = true;
-		if (r->known || top == 0) {
-			r->known = true;
-			commit(d, r);
-		}
-	} else if (r->known && top < r->have) {
-		log_error("seq_backwards", "channel", r->name, NULL);
-		mark_gap(d, r, top + 1, r->have);
-		r->have = top;
-		commit(d, r);
-	}
-	if (r->known && r->have == 0 && top > 0)
-		remember(r);
-	else if (!r->known && top == 0) {
-		r->known = true;
-		commit(d, r);
-	}
-}
-
-static void
-ask_again(struct daemon *d, struct room *r)
-{
-	log_info("gap_asked", "channel", r->name, NULL);
-	if (ask(d, r, WIRE_JOIN) < 0)
-		return;
-	r->asked_again = true;
-	r->since_ms = clock_mono_ms();
-}
-
-/* seq is above have: is it the next one? */
-static bool
-admits_new(struct daemon *d, struct room *r, uint64_t seq, bool replay)
-{
-	if (seq == r->have + 1 || r->any)
-		return true;
-	if (!r->asked_again) {
-		ask_again(d, r);
-		return false;
-	}
-	/* Live ones may come before the answer; they are in it too. */
-	if (!replay && clock_mono_ms() - r->since_ms < ANSWER_MS)
-		return false;
-	mark_gap(d, r, r->have + 1, seq - 1);
-	return true;
-}
-
-/*
- * A replay: is it in the box, or was it before all that is? The relay sends
- * what it holds, and that may go back to before we came.
- */
-static bool
-known_by_content(struct room *r, const struct wire_msg *m)
-{
-	char key[SEEN_KEY_LEN + 1];
-
-	if (r->seen == NULL)
-		return false;
-	if (wire_has(m, WF_SEQ) && wire_int(m, WF_TS, INT64_MAX) <
-	    r->seen->oldest_ts)
-		return true;
-	seen_key(m, key);
-	return seen_has(r->seen, key);
-}
-
-bool
-room_admits(struct daemon *d, struct room *r, const struct wire_msg *m,
-    bool own)
-{
-	bool replay = m->f[WF_REPLAY].b;
-	int64_t seq = wire_int(m, WF_SEQ, 0);
-
-	if (r->state != ROOM_IN)
-		return false;	/* JOIN will bring it */
-	if (!wire_has(m, WF_SEQ))
-		return !replay || !known_by_content(r, m);
-	if (seq <= 0 || *r->epoch == '\0') {
-		client_reset(d->client, -EPROTO,
-		    "The relay's message numbers are absurd.");
-		return false;
-	}
-	if (own && (uint64_t)seq != r->have + 1 && !replay)
-		return false;	/* a resend is confirmed with its old number */
-	if ((uint64_t)seq <= r->have) {
-		if (!replay && !r->asked_again)
-			client_reset(d->client, -EPROTO,
-			    "The relay's message numbers go backwards.");
-		return false;
-	}
-	if (!admits_new(d, r, (uint64_t)seq, replay))
-		return false;
-	if (replay && known_by_content(r, m)) {
-		room_took(r, m);
-		return false;
-	}
-	if (!replay) {
-		seen_free(r->seen);	/* all that is old has come */
-		r->seen = NULL;
-	}
-	return true;
-}
-
-void
-room_took(struct room *r, const struct wire_msg *m)
-{
-	char key[SEEN_KEY_LEN + 1];
-
-	if (wire_has(m, WF_SEQ)) {
-		r->have = (uint64_t)wire_int(m, WF_SEQ, 0);
-		r->known = true;
-		r->any = r->asked_again = false;
-	} else if (r->seen != NULL) {
-		seen_key(m, key);
-		seen_add(r->seen, key);
-	}
-}
-
 /* -------------------------------------------------------------- messages */
 
 static void
@@ -516,7 +332,7 @@ on_joined(struct daemon *d, const struct wire_msg *m, const char *name)
 	if (r->state != ROOM_IN) {
 		set_state(d, r, ROOM_IN);
 		log_info("joined", "channel", name, NULL);
-		enter(d, r, (uint64_t)seq);
+		resume_enter(d, r, (uint64_t)seq);
 	}
 	unlinkat(spool_box_dir(r->box), ".error", 0);
 	roster_fill(&r->agents, m);

@@ -29,109 +29,11 @@
 #include "base/log.h"
 #include "daemon/outcome.h"
 
-#define INTAKE_MAX	256	/* lines per turn of the loop */
-#define DROP_MAX	64	/* files */
-#define BUSY_MS		200	/* look again at a file that has a writer */
 #define ANSWER_MS	60000	/* of the relay; then we connect anew */
 #define FULL_MS		50	/* the connection's queue is full */
 #define REPLY_MAX	65536
 #define TRIM_EVERY	100	/* receipts */
 #define RECEIPTS_KEPT	1000
-
-/* --------------------------------------------------------------- intake */
-
-static int
-sync_job(void *arg)
-{
-	struct daemon *d = arg;
-
-	return fdatasync(d->tx.sync_fd) == -1 ? -errno : 0;
-}
-
-static void
-start_sync(struct daemon *d)
-{
-	int rc;
-
-	if (worker_busy(d->tx.worker))
-		return;
-	rc = spool_queue_sync_begin(d->tx.queue, &d->tx.sync_fd);
-	if (rc > 0)
-		worker_start(d->tx.worker);
-	else if (rc < 0)
-		daemon_fatal(d, rc, "queue");
-}
-
-static void
-synced(void *arg, int result)
-{
-	struct daemon *d = arg;
-	int rc = spool_queue_sync_end(d->tx.queue, result);
-
-	if (rc < 0) {
-		daemon_fatal(d, rc, "queue");
-		return;
-	}
-	sender_pump(d);
-	/* More may have come; and what is drained can be retired now. */
-	sender_intake(d);
-}
-
-/* Shared by both intakes: 1 if there is more at once. */
-static bool
-took(struct daemon *d, int rc, const char *what)
-{
-	if (rc == -EAGAIN || daemon_disk_full(rc))
-		publish_disk_full(d, -ENOSPC);
-	else if (rc < 0 && rc != -ESTALE && rc != -ENOENT)
-		log_warn("intake", "of", what, "err", ac_strerror(rc), NULL);
-	return rc > 0;
-}
-
-void
-sender_intake(struct daemon *d)
-{
-	int again_ms = -1, rc;
-
-	if (d->full || d->stopping)
-		return;
-	rc = spool_intake_outbox(d->tx.queue, INTAKE_MAX, &again_ms);
-	if (took(d, rc, "outbox.jsonl"))
-		again_ms = 0;
-	if (again_ms >= 0)
-		loop_timer_set(d->tx.intake, again_ms);
-	views_touch(d);
-	start_sync(d);
-}
-
-void
-sender_drop(struct daemon *d, struct spool_box *box)
-{
-	bool busy = false;
-	int rc;
-
-	if (d->full || d->stopping)
-		return;
-	rc = spool_intake_drop(d->tx.queue, box, DROP_MAX, &busy);
-	if (took(d, rc, spool_box_name(box)))
-		loop_timer_set(d->tx.drop, 0);
-	else if (busy && !loop_timer_on(d->tx.drop))
-		loop_timer_set(d->tx.drop, BUSY_MS);
-	views_touch(d);
-	start_sync(d);
-}
-
-static void
-intake_again(void *arg)
-{
-	sender_intake(arg);
-}
-
-static void
-drop_again(void *arg)
-{
-	bridge_drops(arg);
-}
 
 /* -------------------------------------------------------------- receipts */
 
@@ -682,13 +584,7 @@ sender_init(struct daemon *d)
 	rc = spool_queue_open(&tx->queue, d->sp);
 	if (rc == 0)
 		rc = loop_timer_new(&tx->pump, d->loop, pump_again, d);
-	if (rc == 0)
-		rc = loop_timer_new(&tx->intake, d->loop, intake_again, d);
-	if (rc == 0)
-		rc = loop_timer_new(&tx->drop, d->loop, drop_again, d);
-	if (rc == 0)
-		rc = worker_new(&tx->worker, d->loop, sync_job, synced, d);
-	return rc;
+	return rc == 0 ? collect_init(d) : rc;
 }
 
 void
@@ -696,10 +592,8 @@ sender_fini(struct daemon *d)
 {
 	struct outgoing *tx = &d->tx;
 
-	worker_free(tx->worker);
+	collect_fini(d);
 	loop_timer_free(tx->pump);
-	loop_timer_free(tx->intake);
-	loop_timer_free(tx->drop);
 	if (tx->queue != NULL)
 		spool_queue_close(tx->queue);
 	item_fini(&tx->item);

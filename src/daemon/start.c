@@ -533,7 +533,7 @@ run(struct daemon *d)
 {
 	int rc;
 
-	views_readme(d);
+	readme_write(d);
 	if (views_probe(d) < 0)
 		log_warn("status", "spare", "no", NULL);
 	d->unread_dirty = true;

@@ -7,9 +7,12 @@
  *	receive.c	message to staged file
  *	publish.c	staged file to new/ (the order: spool/spool.h)
  *	recover.c	what a crash left between two of those steps
- *	room.c		channels: join, leave, refusals, resume, rosters
+ *	room.c		channels: join, leave, refusals, rosters
+ *	resume.c	which message of a channel comes next
+ *	collect.c	outbox.jsonl and out/ to the queue
  *	sender.c	queue to relay to receipt
- *	views.c		status.json, unread.md (digest.c), README
+ *	views.c		status.json, unread.md (digest.c)
+ *	readme.c	README, for who runs cat README
  */
 #ifndef AC_DAEMON_STATE_H
 #define AC_DAEMON_STATE_H
@@ -76,10 +79,10 @@ struct receiver {
 	bool		 full_logged;	/* until there is space */
 	uint64_t	 local;		/* of the last one staged */
 	uint64_t	 mailbox_seq;	/* the same */
-	uint64_t	 published;	/* mailbox_seq that may be acknowledged */
+	uint64_t	 published;	/* mailbox_seq, to acknowledge */
 	bool		 ack_due;
 	char		 mailbox_epoch[CURSOR_EPOCH_MAX];
-	bool		 dm_check;	/* numbers began anew: look at contents */
+	bool		 dm_check;	/* numbers began anew: look inside */
 	struct seen	*dm_seen;	/* for that */
 	struct map	 keys;		/* agent id to struct known_key */
 	int		 odd;		/* log lines about hostile names */
@@ -106,7 +109,7 @@ struct room {
 	bool		 known;		/* have is a position to resume at */
 	bool		 any;		/* take the next seq, whatever it is */
 	bool		 asked_again;	/* a gap at have was asked for again */
-	struct seen	*seen;		/* what is there already; see room.c */
+	struct seen	*seen;		/* what is there already: resume.c */
 	struct map	 agents;	/* id to struct member */
 	bool		 roster_dirty, ring_dirty;
 	size_t		 unread;
@@ -167,7 +170,7 @@ struct daemon {
 
 	char			 name[DAEMON_NAME_MAX];	/* the agent's */
 	char			 me[40];	/* agent id, once known */
-	char			 key_id[20], key_id_long[20]; /* the key's ids */
+	char			 key_id[20], key_id_long[20];
 	struct client_info	 info;
 	bool			 connected, full, stopping, ended;
 	char			 last_state[16];
@@ -183,7 +186,7 @@ struct daemon {
 	unsigned		 joins;		/* of this session */
 	int64_t			 join_at;	/* mono: not before */
 	struct outgoing		 tx;
-	struct map		 peers;		/* DM box name to struct peer_box */
+	struct map		 peers;		/* name to struct peer_box */
 
 	uint64_t		 sent, failed, archived, dropped, delivered;
 	unsigned		 ticks;
@@ -252,12 +255,23 @@ void	receive_remember(struct spool_box *, struct seen *) AC_NONNULL(1, 2);
 int	recover_box(struct daemon *, struct spool_box *)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 
+/* ------------------------------------------------------------- collect.c */
+
+int	collect_init(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
+void	collect_fini(struct daemon *) AC_NONNULL(1);
+/* Lines of outbox.jsonl; files in the box's out/. */
+void	collect_outbox(struct daemon *) AC_NONNULL(1);
+void	collect_drop(struct daemon *, struct spool_box *) AC_NONNULL(1, 2);
+
 /* ---------------------------------------------------------------- room.c */
 
 struct room *room_find(struct daemon *, const char *name) AC_NONNULL(1, 2);
 /* The channel's directory is there, or made if create: room_pump() joins. */
 int	room_want(struct daemon *, const char *name, bool create,
 	    struct room **) AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
+/* Send JOIN (from where we are) or CREATE_CHANNEL. */
+int	room_ask(struct daemon *, struct room *, enum wire_type)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 /* The agent took the directory away, or said LEAVE. */
 void	room_leave(struct daemon *, struct room *, bool tell)
 	    AC_NONNULL(1, 2);
@@ -273,14 +287,6 @@ void	room_message(struct daemon *, const struct wire_msg *,
 	    const char *text, size_t len) AC_NONNULL(1, 2, 3);
 /* An ERROR: true if it was the answer to a JOIN or CREATE_CHANNEL of ours. */
 bool	room_error(struct daemon *, const struct wire_msg *) AC_NONNULL(1, 2);
-/*
- * A message of the room with this seq (0: none): may it be staged? False: it
- * is there already, or comes again.
- */
-bool	room_admits(struct daemon *, struct room *, const struct wire_msg *,
-	    bool own) AC_NONNULL(1, 2, 3);
-/* It was staged. */
-void	room_took(struct room *, const struct wire_msg *) AC_NONNULL(1, 2);
 /* May a message be sent to this target now, or is a join pending? */
 bool	room_settled(struct daemon *, const char *target) AC_NONNULL(1, 2);
 /* Rosters and rings that changed. */
@@ -294,8 +300,6 @@ int	sender_init(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
 void	sender_fini(struct daemon *) AC_NONNULL(1);
 void	sender_session(struct daemon *) AC_NONNULL(1);
 void	sender_offline(struct daemon *) AC_NONNULL(1);
-void	sender_intake(struct daemon *) AC_NONNULL(1);
-void	sender_drop(struct daemon *, struct spool_box *) AC_NONNULL(1, 2);
 void	sender_pump(struct daemon *) AC_NONNULL(1);
 /* Anything that may confirm what is in flight. */
 void	sender_message(struct daemon *, const struct wire_msg *,
@@ -311,9 +315,12 @@ bool	sender_asks(const struct daemon *, enum wire_type, const char *channel)
 	    AC_NONNULL(1, 3);
 void	sender_tick(struct daemon *) AC_NONNULL(1);
 
+/* -------------------------------------------------------------- readme.c */
+
+void	readme_write(struct daemon *) AC_NONNULL(1);
+
 /* --------------------------------------------------------------- views.c */
 
-void	views_readme(struct daemon *) AC_NONNULL(1);
 /* status.json is to be written, within 100 ms. */
 void	views_touch(struct daemon *) AC_NONNULL(1);
 void	views_unread(struct daemon *) AC_NONNULL(1);	/* new/ changed */
@@ -323,6 +330,20 @@ void	views_refresh(void *daemon);	/* the timer's */
 int	views_probe(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
 /* Count unread files again where new/ changed. */
 void	views_count(struct daemon *) AC_NONNULL(1);
+
+/* -------------------------------------------------------------- resume.c */
+
+/* JOINED came, top is the channel's newest seq. May block. */
+void	resume_enter(struct daemon *, struct room *, uint64_t top)
+	    AC_NONNULL(1, 2);
+/*
+ * A message of the room, own if we said it: may it be staged? False: it is
+ * there already, or comes again.
+ */
+bool	resume_admits(struct daemon *, struct room *, const struct wire_msg *,
+	    bool own) AC_NONNULL(1, 2, 3);
+/* It was staged. */
+void	resume_took(struct room *, const struct wire_msg *) AC_NONNULL(1, 2);
 
 /* -------------------------------------------------------------- bridge.c */
 

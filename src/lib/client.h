@@ -22,8 +22,8 @@ struct client;
 
 struct client_conf {
 	const char	*url;		/* ws://host[:port][/path], wss://... */
-	const char	*name;		/* agent name; NULL: the ident's, or one made up */
-	const struct ident *ident;	/* NULL: ephemeral; borrowed, outlives */
+	const char	*name;		/* NULL: the ident's, or one made up */
+	const struct ident *ident;	/* borrowed, outlives; NULL: none */
 	bool		 retry;		/* reconnect for ever, 0.5 to 60 s */
 };
 
@@ -110,8 +110,8 @@ int	client_make_msg_at(struct buf *out, const struct ident *,
  * code, -ETIMEDOUT, -ECONNREFUSED and its like; call_why() is a sentence.
  */
 struct call;
-int	call_open(struct call **, const struct client_conf *, const char *ca_file,
-	    int64_t timeout_ms) AC_NONNULL(1, 2) AC_MUST_CHECK;
+int	call_open(struct call **, const struct client_conf *,
+	    const char *ca_file, int64_t timeout_ms) AC_NONNULL(1, 2) AC_MUST_CHECK;
 /* Also after call_open() failed, and then the struct call is to be closed. */
 const char *call_why(const struct call *) AC_NONNULL(1);
 const struct client_info *call_info(const struct call *) AC_NONNULL(1);

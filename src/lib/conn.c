@@ -15,19 +15,16 @@
 #include "lib/conn.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <libwebsockets.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "lib/loop.h"
+#include "lib/reason.h"
 #include "lib/resolve.h"
 #include "wire/limits.h"
 
@@ -35,7 +32,6 @@
 #define DEAD_AFTER_MS	40000
 #define WATCH_EVERY_MS	5000
 #define CLOSE_WITHIN_MS	5000	/* for what is queued, and the other's answer */
-#define PROBE_MS	250
 
 struct conn {
 	struct loop		*loop;
@@ -50,111 +46,16 @@ struct conn {
 	struct buf		 rx;	/* the frame that is coming in */
 	struct buf		 tx;	/* objects, each ended by a newline */
 	size_t			 tx_at;	/* what of it is sent already */
-	struct buf		 why;	/* reason of the end that is under way */
+	struct buf		 why;	/* of the end that is under way */
 	int			 rc;
 	int64_t			 heard_ms; /* mono: when something came */
-	bool			 dialling; /* within lws_client_connect_via_info */
+	bool			 dialling; /* libwebsockets has the word */
 	bool			 open;
 	bool			 ndjson; /* the relay takes several per frame */
 	bool			 ping;	/* a PING is to be sent */
 	bool			 closing;
 	bool			 paused;
 };
-
-/* -------------------------------------------------------------- reasons */
-
-/* What OpenSSL thought of the other's certificate, or NULL if it was fine. */
-static const char *
-certificate_trouble(struct lws *wsi)
-{
-#if defined(LWS_WITH_TLS) && !defined(LWS_WITH_MBEDTLS)
-	SSL *ssl = lws_get_ssl(wsi);
-	long result = ssl != NULL ? SSL_get_verify_result(ssl) : X509_V_OK;
-
-	if (result != X509_V_OK)
-		return X509_verify_cert_error_string(result);
-#else
-	(void)wsi;
-#endif
-	return NULL;
-}
-
-/*
- * Why can't this address be connected to? libwebsockets doesn't tell, so ask
- * the kernel once more; bounded, and only where we have no connection to
- * disturb.
- */
-static int
-probe(const char *address, int port)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-	    .ai_flags = AI_NUMERICHOST }, *a;
-	socklen_t len = sizeof(int);
-	struct pollfd p = { .events = POLLOUT };
-	char text[8];
-	int err;
-
-	snprintf(text, sizeof(text), "%d", port);
-	if (getaddrinfo(address, text, &hints, &a) != 0)
-		return -EHOSTUNREACH;
-	p.fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK |
-	    SOCK_CLOEXEC, 0);
-	err = p.fd == -1 || connect(p.fd, a->ai_addr, a->ai_addrlen) == -1 ?
-	    errno : 0;
-	if (err == EINPROGRESS) {
-		err = ETIMEDOUT;
-		if (poll(&p, 1, PROBE_MS) == 1 && getsockopt(p.fd, SOL_SOCKET,
-		    SO_ERROR, &err, &len) == -1)
-			err = errno;
-	}
-	if (p.fd != -1)
-		close(p.fd);
-	freeaddrinfo(a);
-	/* It can, now: the other end closed before it was a WebSocket. */
-	return err != 0 ? -err : -ECONNRESET;
-}
-
-/* Put the reason for a connection that wasn't made into c->why and c->rc. */
-static void
-explain(struct conn *c, struct lws *wsi, const char *text, size_t len)
-{
-	const char *trouble, *host = c->url.hostport;
-	int status;
-
-	if (c->why.len > 0)
-		return;		/* conn_close() has said it */
-	trouble = wsi != NULL && c->url.tls ? certificate_trouble(wsi) : NULL;
-	if (trouble != NULL) {
-		c->rc = -EACCES;
-		buf_addf(&c->why, "The certificate of %s is refused: %s.",
-		    host, trouble);
-		return;
-	}
-	status = wsi != NULL ? (int)lws_http_client_http_response(wsi) : 0;
-	if (status >= 300 && status < 400) {
-		c->rc = -EPROTO;
-		buf_addf(&c->why, "%s sends elsewhere (HTTP %d): redirects are "
-		    "refused, use the relay's own address.", host, status);
-		return;
-	}
-	if (status != 0 && status != 101) {
-		c->rc = -EPROTO;
-		buf_addf(&c->why, "%s is no relay: it answers HTTP %d.", host,
-		    status);
-		return;
-	}
-	if (text != NULL && len > 4 && (memcmp(text, "HS: ", 4) == 0 ||
-	    memcmp(text, "conn", 4) == 0 || memcmp(text, "tls", 3) == 0)) {
-		c->rc = -EPROTO;
-		buf_addf(&c->why, "%s does not speak %s: %.*s.", host,
-		    c->url.tls ? "TLS and WebSocket" : "WebSocket",
-		    (int)strnlen(text, len), text);
-		return;
-	}
-	c->rc = probe(c->addresses[c->next], c->url.port);
-	buf_addf(&c->why, "Can't connect to %s: %s.", host,
-	    ac_strerror(c->rc));
-}
 
 /* -------------------------------------------------------------- the end */
 
@@ -211,6 +112,15 @@ conn_close(struct conn *c, bool flush, int rc, const char *why)
 }
 
 /* ----------------------------------------------------------- connecting */
+
+/* The reason, unless conn_close() has said it. */
+static void
+explain(struct conn *c, struct lws *wsi, const char *text, size_t len)
+{
+	if (c->why.len == 0)
+		c->rc = reason_find(&c->why, &c->url, c->addresses[c->next],
+		    wsi, text, len);
+}
 
 /* An address didn't do: try the next at once, or give up. */
 static void

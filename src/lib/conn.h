@@ -46,7 +46,7 @@ struct conn_ops {
 /* A URL in its parts. */
 struct conn_url {
 	bool	 tls;
-	char	 host[256];	/* lower case; an IPv6 address without brackets */
+	char	 host[256];	/* lower case; IPv6 without brackets */
 	int	 port;
 	char	 hostport[270];	/* "host:port", brackets around IPv6 */
 	char	 path[1024];	/* "/", with query */

@@ -6,6 +6,7 @@ liblib_la_SOURCES = \
 	%D%/conn.c %D%/conn.h \
 	%D%/loop.c %D%/loop.h \
 	%D%/probe.c \
+	%D%/reason.c %D%/reason.h \
 	%D%/resolve.c %D%/resolve.h \
 	%D%/session.c \
 	%D%/url.c

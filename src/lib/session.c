@@ -46,7 +46,7 @@ struct client {
 	bool			 retry;
 	enum stage		 stage;
 	bool			 closing;
-	bool			 final;	/* the relay's word is: don't come back */
+	bool			 final;	/* the relay said: don't come back */
 	bool			 displaced;
 	bool			 proved; /* a challenge was answered */
 	int			 challenges, nonsense;

@@ -5,6 +5,7 @@ SYSTEM_TESTS = \
 	%D%/test_cli_table.py \
 	%D%/test_commands.py \
 	%D%/test_deploy.py \
+	%D%/test_daemon_crash.py \
 	%D%/test_daemon_relays.py \
 	%D%/test_files.py \
 	%D%/test_health.py \

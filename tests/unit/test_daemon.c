@@ -58,7 +58,7 @@ pace_never_exceeds_the_relays_bucket(void **state)
 }
 
 static void
-pace_takes_the_protocols_default_from_a_relay_that_is_silent(void **state)
+pace_takes_the_protocols_default_where_none_is_told(void **state)
 {
 	struct pace p;
 	int n = 0;
@@ -549,7 +549,8 @@ quoted_text_stays_in_its_line_and_its_quotes(void **state)
 		{ "\xe2\x80\xae" "bidi\xe2\x80\x8b",
 		    "\"\\u202ebidi\\u200b\"" },
 		{ "\xc2\x9b" "csi\xc2\xad", "\"\\u009bcsi\\u00ad\"" },
-		{ "\xf0\x9f\x98\x80 \xc3\xa9", "\"\xf0\x9f\x98\x80 \xc3\xa9\"" },
+		{ "\xf0\x9f\x98\x80 \xc3\xa9",
+		    "\"\xf0\x9f\x98\x80 \xc3\xa9\"" },
 		{ "\xf3\xa0\x80\x81tag", "\"\\u{e0001}tag\"" },
 	};
 	struct buf b = BUF_INIT;
@@ -656,7 +657,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pace_never_exceeds_the_relays_bucket),
 		cmocka_unit_test(
-		    pace_takes_the_protocols_default_from_a_relay_that_is_silent),
+		    pace_takes_the_protocols_default_where_none_is_told),
 		cmocka_unit_test(pace_slows_down_when_refused_and_never_stops),
 		cmocka_unit_test(cursor_survives_being_printed_and_read),
 		cmocka_unit_test(cursor_refuses_what_could_not_be_read_again),

@@ -1,0 +1,185 @@
+"""A daemon that dies at a system call, or whose disk fails: what was lost,
+doubled or torn by it? Needs strace(1), which injects deaths and errors."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import harness
+from harness import FAST, Daemon, Relay, directory, lines, until
+
+STRACE = shutil.which("strace")
+pytestmark = pytest.mark.skipif(not STRACE, reason="needs strace")
+
+# With AGENTCHAT_SOAK every one of these is a death, else every fifth.
+POINTS = [(calls, n) for calls, most in (
+    ("syncfs", 8), ("renameat2", 16), ("renameat,rename", 24),
+    ("fdatasync", 6), ("pwrite64,pwritev2,pwritev,writev", 12),
+    ("fsync", 10), ("unlinkat", 16), ("mkdirat", 4))
+    for n in range(1, most + 1)]
+if not os.environ.get("AGENTCHAT_SOAK"):
+    POINTS = POINTS[::5]
+
+
+def can_trace():
+    p = subprocess.run([STRACE, "-o", "/dev/null", "true"],
+                       capture_output=True)
+    return p.returncode == 0
+
+
+class Traced:
+    """A daemon under strace, with something injected."""
+
+    def __init__(self, url, root, name, inject):
+        env = harness.environment()
+        # LeakSanitizer can't work under ptrace.
+        env["ASAN_OPTIONS"] += ":detect_leaks=0"
+        self.log = open(directory("traced") / "err", "w+")
+        self.popen = subprocess.Popen(
+            [STRACE, "-f", "-qq", "-o", "/dev/null", "-e",
+             "trace=" + inject.split(":")[0], "-e", "inject=" + inject,
+             harness.AGENTCHAT, "daemon", url, "--dir", root, "--name", name],
+            env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=self.log)
+
+    def ended(self):
+        return self.popen.poll() is not None
+
+    def kill(self):
+        """strace doesn't take its child along."""
+        pid = self.popen.pid
+        try:
+            with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+                for child in f.read().split():
+                    os.kill(int(child), 9)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+        self.popen.kill()
+        self.popen.wait()
+
+
+@pytest.fixture
+def tracing():
+    if not can_trace():
+        pytest.skip("ptrace is not permitted")
+    traced = []
+
+    def start(*args):
+        traced.append(Traced(*args))
+        return traced[-1]
+    yield start
+    for t in traced:
+        t.kill()
+
+
+def settled(daemon):
+    st = daemon.status()
+    return st.get("state") == "connected" and st.get("queued") == 0
+
+
+def test_death_at_any_call_loses_and_doubles_nothing(started, tracing):
+    relay = started(Relay(*FAST))
+    root = directory("root")
+    a = started(Daemon(relay.url, root=root, name="anna"))
+    b = Daemon(relay.url, root=root, name="bert")
+    ids = {"anna": a.id, "bert": b.id}
+    assert b.stop() == 0
+    said = {"anna": [], "bert": []}
+    mailed = {"anna": [], "bert": []}
+
+    def speak(d, other):
+        n = len(said[d.instance])
+        said[d.instance].append("%s %d" % (d.instance, n))
+        mailed[d.instance].append("%s dm %d" % (d.instance, n))
+        d.outbox({"to": "#general", "content": said[d.instance][-1]},
+                 {"to": ids[other], "content": mailed[d.instance][-1]})
+
+    died = 0
+    for calls, n in POINTS:
+        t = tracing(relay.url, root, "bert",
+                    "%s:signal=SIGKILL:when=%d" % (calls, n))
+        for _ in range(3):
+            speak(a, "bert")
+            speak(b, "anna")
+        # It dies, or it has done all that there was to do.
+        until(lambda: t.ended() or (
+            len(b.new("#general")) == len(said["anna"]) and settled(b)),
+            "the end of %s %d" % (calls, n))
+        died += t.ended()
+        t.kill()
+    assert died >= len(POINTS) / 2, "only %d of %d" % (died, len(POINTS))
+    b = started(Daemon(relay.url, root=root, name="bert"))
+    until(lambda: settled(a) and settled(b), "both settled", 60)
+    for d, other in ((a, "bert"), (b, "anna")):
+        for box, want in (("#general", said[other]),
+                          (ids[other], mailed[other])):
+            until(lambda: len(d.new(box)) >= len(want), lambda:
+                  "%d in %s, has %d" % (len(want), box, len(d.new(box))))
+            assert [m["content"] for m in d.new(box)] == want
+            assert os.listdir(d.box(box) / "tmp") == []
+            ids_in_ring = [m["msg_id"] for m in lines(
+                d.box(box) / "inbox.jsonl") if m["type"] == "MSG"]
+            assert len(ids_in_ring) == len(set(ids_in_ring))
+        assert os.listdir(d.dir / "failed") == []
+
+
+def test_a_failed_sync_is_final_and_nothing_is_acknowledged(started, tracing):
+    relay = started(Relay(*FAST))
+    root = directory("root")
+    a = started(Daemon(relay.url, root=root, name="anna"))
+    b = Daemon(relay.url, root=root, name="bert")
+    bert = b.id
+    assert b.stop() == 0
+    t = tracing(relay.url, root, "bert", "syncfs:error=EIO:when=1+")
+    a.outbox({"to": bert, "content": "kept"})
+    a.sent(bert)
+    until(t.ended, "the end of a daemon whose disk fails")
+    assert t.popen.returncode != 0
+    assert b.new(a.id) == []
+    assert "error" in (b.status().get("error") or "")
+    b = started(Daemon(relay.url, root=root, name="bert"))
+    b.received(a.id, "kept")
+    assert len(b.new(a.id)) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a tmpfs")
+def test_a_full_disk_delays_and_loses_nothing(started):
+    relay = started(Relay(*FAST))
+    a = started(Daemon(relay.url, root=directory("root"), name="anna"))
+    disk = directory("disk")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o",
+                       "size=600k,nr_inodes=400,mode=700", "none", disk],
+                      capture_output=True).returncode != 0:
+        pytest.skip("mount is not permitted")
+    try:
+        b = Daemon(relay.url, root=disk / "spool", name="bert")
+        until(lambda: (b.box("#general") / "agents").exists(), "the roster")
+        want = ["message %d" % n for n in range(500)]
+        a.outbox(*({"to": "#general", "content": c} for c in want))
+        b.state("full")
+        until(lambda: len(a.receipts()) == 500, "500 receipts")
+        assert b.alive() and len(b.new("#general")) < 500
+        subprocess.run(["mount", "-o", "remount,size=20m,nr_inodes=20000",
+                        disk], check=True)
+        until(lambda: len(b.new("#general")) == 500, lambda:
+              "500 messages, has %d" % len(b.new("#general")))
+        assert [m["content"] for m in b.new("#general")] == want
+        b.connected()
+        assert b.stop() == 0
+    finally:
+        b.kill()
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_json_of_the_last_status_is_whole(started):
+    """status.json is replaced, never written over: no reader sees half."""
+    relay = started(Relay(*FAST))
+    d = started(Daemon(relay.url, root=directory("root")))
+    d.outbox(*({"to": "#general", "content": "m%d" % n} for n in range(300)))
+
+    def done():
+        return json.loads(d.status_path.read_text())["sent"] == 300
+    until(done, "300 sent", every=0)
