@@ -12,6 +12,12 @@
  * cursor. (Nobody can tell a line that was written over itself from one that
  * was left alone. Files are retired soon, so there is little time for it.)
  *
+ * A power cut takes the end of the file, if no agent has synced it, but not
+ * what the queue has of it. So if the machine was started since (its boot id
+ * is another), the cursor is set back to one that the journal still knows and
+ * that fits; only if there is none is it another file. In the same boot that
+ * would be wrong: who truncates a file may write the same line again.
+ *
  * Retiring. To truncate would lose what is appended between our last read and
  * the truncation. Instead
  *
@@ -100,13 +106,12 @@ sooner(int *again_ms, int64_t ms)
 
 /* ------------------------------------------------------- which file, where */
 
-/* Checksum of [from, to). 1, 0 if the file is shorter, or an error. */
+/* Go on with the checksum: [from, to). 1, 0 if it is shorter, or an error. */
 static int
 checksum(int fd, uint64_t from, uint64_t to, uint32_t *crc)
 {
 	char chunk[8192];
 
-	*crc = 0;
 	while (from < to) {
 		size_t want = to - from < sizeof(chunk) ?
 		    (size_t)(to - from) : sizeof(chunk);
@@ -126,11 +131,71 @@ checksum(int fd, uint64_t from, uint64_t to, uint32_t *crc)
 static int
 fits(int fd, const struct queue_cursor *c)
 {
-	uint32_t crc;
+	uint32_t crc = 0;
 	int rc;
 
 	rc = checksum(fd, 0, c->off, &crc);
 	return rc == 1 ? crc == c->crc : rc;
+}
+
+/* The last of the places that the cursor has had and that still fit. */
+static int
+last_fitting(const struct queue_cursor *t, size_t n, int fd,
+    struct queue_cursor *at)
+{
+	size_t first = n;
+	uint32_t crc = 0;
+	int rc = 1;
+
+	/* They rise, unless the file was begun anew: from there on. */
+	for (size_t i = n; i > 0; i--) {
+		if (t[i - 1].ino != at->ino)
+			continue;
+		if (first < n && t[i - 1].off >= t[first].off)
+			break;
+		first = i - 1;
+	}
+	at->off = 0;
+	at->crc = 0;
+	for (size_t i = first; i < n && rc == 1; i++) {
+		if (t[i].ino != at->ino)
+			continue;
+		rc = checksum(fd, at->off, t[i].off, &crc);
+		if (rc == 1 && crc == t[i].crc)
+			*at = t[i];
+		else if (rc == 1)
+			rc = 0;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+/*
+ * The power was cut, and the file has lost its end, or has NULs there: set
+ * the cursor back to where the rest still is what we have read. 1, 0 if there
+ * is no such place, or an error.
+ */
+static int
+fits_cut(struct spool_queue *q, int fd, uint64_t size, struct queue_cursor *c)
+{
+	struct queue_cursor at = *c;
+	int rc;
+
+	rc = last_fitting((const void *)q->trail.p,
+	    q->trail.len / sizeof(*c), fd, &at);
+	if (rc < 0 || at.off == 0)
+		return rc;
+	/* Without a newline it is what is left of a line that we have. */
+	buf_clear(&q->in);
+	rc = fs_read_from(fd, (off_t)at.off, SPOOL_MSG_MAX, &q->in);
+	if (rc < 0)
+		return rc;
+	if (q->in.len > 0 && q->in.len == size - at.off &&
+	    memchr(q->in.p, '\n', q->in.len) == NULL) {
+		at.crc = crc32c(at.crc, q->in.p, q->in.len);
+		at.off = size;
+	}
+	*c = at;
+	return 1;
 }
 
 /* Remember what lies just before the cursor, where all of it is too much. */
@@ -141,6 +206,7 @@ note_near(struct queue_tail *t)
 
 	if (t->cur.off <= VERIFY_MAX)
 		return 0;
+	t->near_crc = 0;
 	rc = checksum(t->fd, t->cur.off - NEAR_LEN, t->cur.off, &t->near_crc);
 	return rc < 0 ? rc : 0;
 }
@@ -161,6 +227,11 @@ take_file(struct spool_queue *q, struct queue_tail *t, int fd,
 	int rc;
 
 	rc = fits(fd, &t->cur);
+	if (rc == 0 && t->cur.ino == st->st_ino && q->trail.len > 0 &&
+	    strcmp(q->boot, q->boot_now) != 0) {
+		rc = fits_cut(q, fd, (uint64_t)st->st_size, &t->cur);
+		q->cursor_dirty = true;
+	}
 	if (rc < 0) {
 		close(fd);
 		return rc;
@@ -184,7 +255,7 @@ static int
 look(struct spool_queue *q, struct queue_tail *t)
 {
 	struct stat st;
-	uint32_t crc;
+	uint32_t crc = 0;
 	int rc;
 
 	if (fstat(t->fd, &st) == -1)
@@ -292,13 +363,24 @@ find_current(struct spool_queue *q)
 	return rc < 0 ? rc : 1;
 }
 
+/* The files of the last boot are found: from here on this one counts. */
+static void
+settle_boot(struct spool_queue *q)
+{
+	if (strcmp(q->boot, q->boot_now) != 0) {
+		memcpy(q->boot, q->boot_now, sizeof(q->boot));
+		q->cursor_dirty = true;
+	}
+	buf_fini(&q->trail);
+}
+
 /* ----------------------------------------------------------------- lines */
 
 static bool
 is_blank(const char *p, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r')
+		if (strchr(" \t\r", p[i]) == NULL)	/* or NUL */
 			return false;
 	return true;
 }
@@ -315,6 +397,9 @@ take_line(struct spool_queue *q, enum queue_role role, const char *p,
 	c->off += len;
 	if (is_blank(p, body))
 		return 0;
+	/* A power cut can leave NULs where another line was to be. */
+	for (; *p == '\0'; p++)
+		body--;
 	left->items--;
 	left->bytes -= body < left->bytes ? body : left->bytes;
 	return queue_put(q, 0, "", name, p, body, role);
@@ -666,6 +751,8 @@ spool_intake_outbox(struct spool_queue *q, size_t max_items, int *again_ms)
 	rc = take_batch(q, &left, again_ms);
 	if (rc == 0) {
 		err = find_current(q);
+		if (err >= 0 && q->looked)
+			settle_boot(q);
 		if (err == 1)
 			rc = take_batch(q, &left, again_ms);
 		else if (err < 0)

@@ -3,7 +3,8 @@
  *
  * Records of the journal in queue/, little-endian
  *
- *	META	u32 version, u64 next id, 16 characters of nonce
+ *	META	u32 version, u64 next id, 16 characters of nonce, 36 of the
+ *		machine's boot id (or 0) that the cursors were kept under
  *	ITEM	body, target, name, then 44 bytes: u64 id, i64 queued_ms, the
  *		cursor of the outbox file after this line (u64 inode, u64
  *		offset, u32 CRC32C of what is before), u32 body's length, u8
@@ -151,6 +152,7 @@ put_checkpoint(struct spool_queue *q, uint64_t *pos)
 	put_le32(meta, QUEUE_VERSION);
 	put_le64(meta + 4, claims_lowest(q));
 	memcpy(meta + 12, q->nonce, QUEUE_NONCE);
+	memcpy(meta + 12 + QUEUE_NONCE, q->boot, QUEUE_BOOT);
 	for (int i = 0; i < ROLES; i++)
 		put_cursor(cursor + i * CURSOR_LEN, &q->tail[i].cur);
 	*pos = journal_append(q->j, REC_META,

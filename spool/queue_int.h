@@ -23,7 +23,8 @@
 
 /* The records; queue.c says what is in them. */
 enum { REC_META = 1, REC_ITEM, REC_DONE, REC_CURSOR };
-#define META_LEN	(12 + QUEUE_NONCE)
+#define QUEUE_BOOT	36			/* characters */
+#define META_LEN	(12 + QUEUE_NONCE + QUEUE_BOOT)
 #define ITEM_TAIL	44
 #define CURSOR_LEN	20
 #define ITEM_COST	128			/* about, beside the body */
@@ -126,6 +127,9 @@ struct spool_queue {
 	bool		 cursor_dirty;	/* not yet in the journal as it is */
 	bool		 cursor_put;	/* but in the batch */
 	bool		 looked;	/* for .outbox.retired, since open */
+	char		 boot[QUEUE_BOOT + 1]; /* the machine's, of the cursors */
+	char		 boot_now[QUEUE_BOOT + 1];
+	struct buf	 trail;		/* where the cursors have been before */
 	uint64_t	 out_end;	/* journal end after the last line */
 	struct buf	 in;		/* lines being read */
 

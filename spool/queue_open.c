@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,8 @@
 #include "base/rnd.h"
 #include "spool/journal_int.h"
 #include "spool/queue_int.h"
+
+#define TRAIL_MAX	((size_t)65536)	/* cursors that are remembered */
 
 static int
 replay_meta(struct spool_queue *q, const uint8_t *p, size_t len)
@@ -23,6 +26,7 @@ replay_meta(struct spool_queue *q, const uint8_t *p, size_t len)
 	if (get_le64(p + 4) > q->next_id)
 		q->next_id = get_le64(p + 4);
 	memcpy(q->nonce, p + 12, QUEUE_NONCE);
+	memcpy(q->boot, p + 12 + QUEUE_NONCE, QUEUE_BOOT);
 	return 0;
 }
 
@@ -34,13 +38,23 @@ get_cursor(struct queue_cursor *c, const uint8_t *p)
 	c->crc = get_le32(p + 16);
 }
 
+/* Remember a cursor. Of very many the older are not worth their memory. */
+static int
+add_trail(struct spool_queue *q, const struct queue_cursor *c)
+{
+	if (q->trail.len >= TRAIL_MAX * sizeof(*c))
+		buf_drop(&q->trail, TRAIL_MAX / 2 * sizeof(*c));
+	buf_add(&q->trail, c, sizeof(*c));
+	return buf_err(&q->trail);
+}
+
 static int
 replay_item(struct spool_queue *q, uint64_t pos, const uint8_t *p, size_t len)
 {
 	struct queue_entry e = { .pos = pos }, *old;
 	const uint8_t *t;
 	size_t tlen, nlen;
-	int rc;
+	int rc = 0;
 
 	if (len < ITEM_TAIL)
 		return -EUCLEAN;
@@ -54,8 +68,12 @@ replay_item(struct spool_queue *q, uint64_t pos, const uint8_t *p, size_t len)
 	    nlen >= SPOOL_NAME_MAX ||
 	    len != (size_t)e.len + tlen + nlen + ITEM_TAIL)
 		return -EUCLEAN;
-	if (t[42] < ROLES)
+	if (t[42] < ROLES) {
 		get_cursor(&q->tail[t[42]].cur, t + 16);
+		rc = add_trail(q, &q->tail[t[42]].cur);
+	}
+	if (rc < 0)
+		return rc;
 	if (e.id >= q->next_id)
 		q->next_id = e.id + 1;
 	old = queue_find(q, e.id);
@@ -122,6 +140,19 @@ replay(void *arg, uint8_t type, uint64_t pos, uint64_t end, const void *body,
 
 /* -------------------------------------------------------- open and close */
 
+/* Changes when the machine starts; empty where that can't be known. */
+static void
+boot_id(char out[QUEUE_BOOT + 1])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd == -1 ? -1 : read(fd, out, QUEUE_BOOT);
+
+	if (fd != -1)
+		close(fd);
+	memset(out + (n > 0 ? n : 0), 0, QUEUE_BOOT + 1 -
+	    (size_t)(n > 0 ? n : 0));
+}
+
 static int
 count_segs(struct spool_queue *q)
 {
@@ -152,6 +183,7 @@ open_journal(struct spool_queue *q)
 	queue_tidy(q);
 	if (q->nonce[0] == '\0') {
 		rnd_name(q->nonce, QUEUE_NONCE);
+		memcpy(q->boot, q->boot_now, sizeof(q->boot));
 		rc = queue_checkpoint(q);
 		if (rc == 0)
 			rc = journal_sync(q->j);
@@ -174,6 +206,8 @@ spool_queue_open(struct spool_queue **out, struct spool *sp)
 	q->mono_ms = clock_mono_ms;
 	buf_init(&q->owed);
 	buf_init(&q->in);
+	buf_init(&q->trail);
+	boot_id(q->boot_now);
 	outbox_init(q);
 	rc = open_journal(q);
 	if (rc == 0)
@@ -202,6 +236,7 @@ spool_queue_close(struct spool_queue *q)
 	free(q->seg);
 	buf_fini(&q->owed);
 	buf_fini(&q->in);
+	buf_fini(&q->trail);
 	free(q);
 }
 

@@ -63,6 +63,17 @@ save(struct outq *o, const char *text)
 	assert_int_equal(renameat(o->root, "edited", o->root, OUTBOX), 0);
 }
 
+static int
+truncate_to(struct outq *o, const char *file, off_t len)
+{
+	int fd = openat(o->root, file, O_WRONLY | O_CLOEXEC), rc;
+
+	assert_int_not_equal(fd, -1);
+	rc = ftruncate(fd, len);
+	close(fd);
+	return rc;
+}
+
 /* ---------------------------------------------------------------- ordinary */
 
 static void
@@ -217,6 +228,66 @@ reads_a_file_that_was_truncated_from_its_start(void **state)
 	outq_assert_sent(o, "one", "two", "x", "other", "lines, more of them",
 	    "than there were", "now", "after", "a", "restart",
 	    "with as many lines as that", NULL);
+}
+
+/* As if the cursors had been kept before the machine was started. */
+static void
+reboot(struct outq *o)
+{
+	memset(o->q->boot, 'x', QUEUE_BOOT);
+	assert_int_equal(queue_checkpoint(o->q), 0);
+	reopen(o);
+}
+
+static void
+a_power_cut_that_takes_the_end_of_the_file_sends_nothing_twice(void **state)
+{
+	struct outq *o = *state;
+
+	outq_append(o, OUTBOX, "one\ntwo\nthree\nfour\n");
+	take(o);
+	/* Gone: "four" and half of "three". */
+	assert_int_equal(truncate_to(o, OUTBOX, 10), 0);
+	reboot(o);
+	take(o);
+	outq_append(o, OUTBOX, "five\n");
+	outq_drain(o);
+	outq_assert_sent(o, "one", "two", "three", "four", "five", NULL);
+}
+
+static void
+nuls_that_a_power_cut_left_are_no_part_of_a_line(void **state)
+{
+	struct outq *o = *state;
+
+	outq_append(o, OUTBOX, "one\ntwo\nthree\n");
+	take(o);
+	assert_int_equal(truncate_to(o, OUTBOX, 8), 0);
+	assert_int_equal(truncate_to(o, OUTBOX, 14), 0);
+	outq_append(o, OUTBOX, "four\n");
+	reboot(o);
+	outq_drain(o);
+	outq_assert_sent(o, "one", "two", "three", "four", NULL);
+}
+
+static void
+in_the_same_boot_a_shorter_file_is_another(void **state)
+{
+	struct outq *o = *state;
+
+	outq_append(o, OUTBOX, "one\ntwo\n");
+	take(o);
+	assert_int_equal(truncate_to(o, OUTBOX, 4), 0);
+	reopen(o);
+	outq_drain(o);
+	outq_assert_sent(o, "one", "two", "one", NULL);
+	/* And after a boot, if nothing of it is known. */
+	outq_append(o, OUTBOX, "three\n");
+	take(o);
+	overwrite(o, "4\n");
+	reboot(o);
+	outq_drain(o);
+	outq_assert_sent(o, "one", "two", "one", "three", "4", NULL);
 }
 
 static void
@@ -762,6 +833,9 @@ main(void)
 		T(gives_up_on_a_line_after_a_minute),
 		T(a_line_of_the_longest_is_whole_and_a_longer_one_is_broken),
 		T(reads_a_file_that_was_truncated_from_its_start),
+		T(a_power_cut_that_takes_the_end_of_the_file_sends_nothing_twice),
+		T(nuls_that_a_power_cut_left_are_no_part_of_a_line),
+		T(in_the_same_boot_a_shorter_file_is_another),
 		T(an_emptied_file_is_not_the_same_when_it_is_filled_again),
 		T(goes_on_in_a_file_that_an_editor_saved),
 		T(reads_a_file_that_was_made_anew),
