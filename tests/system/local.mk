@@ -14,6 +14,7 @@ SYSTEM_TESTS = \
 	%D%/test_journal.py \
 	%D%/test_metrics.py \
 	%D%/test_operator.py \
+	%D%/test_promises.py \
 	%D%/test_protocol.py \
 	%D%/test_restart.py
 TESTS += $(SYSTEM_TESTS)
