@@ -75,6 +75,36 @@ take_standard(int log)
 }
 
 static void
+close_from(unsigned first, unsigned last)
+{
+	if (first > last)
+		return;
+#ifdef HAVE_CLOSE_RANGE
+	if (close_range(first, last, 0) == 0)
+		return;
+#endif
+	if (last > (unsigned)sysconf(_SC_OPEN_MAX))
+		last = (unsigned)sysconf(_SC_OPEN_MAX);
+	for (unsigned fd = first; fd <= last; fd++)
+		close((int)fd);
+}
+
+/*
+ * What else the command was started with is not the daemon's: whoever reads
+ * from a pipe of which it holds the other end would wait for ever.
+ */
+static void
+close_others(int a, int b)
+{
+	unsigned low = (unsigned)(a < b ? a : b);
+	unsigned high = (unsigned)(a < b ? b : a);
+
+	close_from(STDERR_FILENO + 1, low - 1);
+	close_from(low + 1, high - 1);
+	close_from(high + 1, ~0U);
+}
+
+static void
 say_to(int fd, const char *text)
 {
 	size_t len = strlen(text);
@@ -98,6 +128,7 @@ be_daemon(const struct daemon_conf *given, int log, int ready, int why_fd)
 		rc = -errno;
 	else
 		rc = take_standard(log);
+	close_others(ready, why_fd);
 	if (rc == 0)
 		rc = daemon_run(&conf, &why);
 	if (rc < 0)
@@ -237,6 +268,9 @@ background_start(const struct cmd_line *cl, const struct daemon_conf *conf)
 	int rc = open_log(conf, &log);
 	pid_t pid = -1;
 
+	if (rc == -ENOENT || rc == -EACCES || rc == -ENOTDIR)
+		return cmd_fail(cl->cmd, EXIT_FAILED, "can't make or use the "
+		    "directory of '%s': %s", conf->instance, ac_strerror(rc));
 	if (rc < 0)
 		return cmd_fail(cl->cmd, cmd_code(rc), "daemon '%s': %s",
 		    conf->instance, ac_strerror(rc));

@@ -38,7 +38,7 @@ enum {
 };
 
 struct cmd_opt {
-	int		 c;	/* short letter, or a number >= 256 without one */
+	int		 c;	/* short letter; a number >= 256: none */
 	const char	*name;	/* long name */
 	const char	*arg;	/* what it takes, in capitals; NULL: nothing */
 	const char	*help;	/* one line */
@@ -94,7 +94,7 @@ struct cmd_line {
 	int		 argc;		/* after the end: operands only */
 	char		**argv;
 	const char	*arg;		/* of the option just returned */
-	const char	*server;	/* after the end; NULL: none was given */
+	const char	*server;	/* after the end; NULL: none given */
 	/* Shared options; NULL, false or -1 where not given. */
 	const char	*dir, *instance, *identity, *name, *ca;
 	bool		 json, ephemeral;

@@ -52,7 +52,8 @@ struct wanted {
 	char		 me[40];	/* the daemon's agent id */
 	struct inst	*in;
 	struct buf	 found;		/* the message */
-	char		 box[SPOOL_BOX_MAX], name[SPOOL_NAME_MAX]; /* its file */
+	char		 box[SPOOL_BOX_MAX];	/* and where its file is */
+	char		 name[SPOOL_NAME_MAX];
 };
 
 static bool

@@ -84,6 +84,10 @@ inst_open(struct inst *in, const struct cmd_line *cl, bool running)
 		in->pid = -1;
 		rc = 0;
 	}
+	if (rc == -EACCES)
+		return cmd_fail(cl->cmd, EXIT_FAILED, "daemon instance '%s' "
+		    "isn't ours alone: chown it, and chmod go-w its root",
+		    in->name);
 	if (rc < 0)
 		return cmd_fail(cl->cmd, cmd_code(rc), "daemon instance "
 		    "'%s': %s", in->name, ac_strerror(rc));

@@ -14,8 +14,8 @@
 struct inst {
 	const char	*name;		/* borrowed */
 	struct spool	*sp;
-	pid_t		 pid;		/* 0: no daemon is running; -1: one does,
-					   in another pid namespace */
+	pid_t		 pid;		/* 0: no daemon is running; -1: one
+					   is, in another pid namespace */
 };
 
 /* -I, else $AGENTCHAT_INSTANCE, else "default". */

@@ -54,7 +54,7 @@ main(int argc, char **argv)
 
 	if (open_standard() == -1)
 		return EXIT_FAILED;
-	/* A closed pipe is an error of write(), told where it can be handled. */
+	/* A closed pipe is an error of write(), handled where it is told. */
 	signal(SIGPIPE, SIG_IGN);
 
 	if (argc < 2) {

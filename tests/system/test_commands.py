@@ -454,6 +454,31 @@ def test_an_interrupted_start_leaves_nothing(root):
         s.close()
 
 
+def test_a_background_daemon_holds_nothing_of_its_callers(relay, root):
+    """Who reads a pipe that the command was started with sees its end."""
+    r, w = os.pipe()
+    os.set_inheritable(w, True)
+    p = subprocess.Popen([harness.AGENTCHAT, "daemon", relay.url, "--dir",
+                          root, "-b"], env=harness.environment(),
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         close_fds=False)
+    os.close(w)
+    try:
+        out, err = p.communicate(timeout=harness.DEADLINE)
+        assert p.returncode == OK, err
+        assert os.read(r, 1) == b""
+    finally:
+        os.close(r)
+        assert run("daemon", "--stop", "--dir", root).code == OK
+
+
+def test_a_spool_that_others_may_write_to_is_refused(duo):
+    os.chmod(duo.root, 0o777)
+    p = duo.local("read")
+    assert p.code == FAILED and "chmod" in p.err
+    os.chmod(duo.root, 0o700)
+
+
 def test_background_as_json(relay, root):
     p = run("daemon", relay.url, "--dir", root, "-b", "--json")
     try:
