@@ -1,5 +1,6 @@
 dist_noinst_SCRIPTS = \
 	%D%/check-floors \
+	%D%/check-image \
 	%D%/check-man \
 	%D%/check-shell \
 	%D%/count-tests \

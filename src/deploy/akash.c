@@ -22,7 +22,7 @@
  */
 #include "config.h"
 
-#include "deploy/internal.h"
+#include "deploy/work.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,51 +37,14 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "deploy/akt.h"
+#include "deploy/internal.h"
 #include "spool/spool.h"
-#include "wire/msg.h"
 
-#define BID_TIMEOUT	"5m"
 #define UP_MS		(INT64_C(15) * 60000)	/* bids 5m, ready 2m, chain */
-#define ASK_MS		(INT64_C(2) * 60000)
-#define ANSWER_MAX	(4 << 20)		/* bytes of a query's answer */
 #define ARGS_MAX	20
 
-/* What every operation here has open. */
-struct work {
-	const struct deploy_akash *a;
-	char		*why;
-	char		*program;
-	int		 dir;		/* deploy/ */
-	int		 lock;
-	struct buf	 home;		/* AKT_HOME */
-};
-
-/* akt's lines, as they come. */
-struct flow {
-	struct work	*w;
-	const char	*workflow;	/* that they must be of */
-	struct deploy_record *rec;	/* NULL: only to listen */
-	int64_t		 duration_ms;
-	unsigned	 done;		/* steps completed or skipped */
-	char		 failed[64];	/* the step that failed first */
-	char		 error[256];	/* and what it said */
-	char		 noise[200];	/* last line of standard error */
-	bool		 garbage;
-	int		 record_rc;	/* first failure to write the record */
-};
-
-static const char *const step_names[] = {
-	"create-deployment", "create-lease", "send-manifest",
-	"close-deployment",
-};
-
-enum {
-	DONE_CREATE = 1, DONE_LEASE = 2, DONE_MANIFEST = 4, DONE_CLOSE = 8,
-	DONE_UP = DONE_CREATE | DONE_LEASE | DONE_MANIFEST
-};
-
-static void AC_PRINTF(2, 3)
-say(const struct work *w, const char *fmt, ...)
+void
+work_say(const struct work *w, const char *fmt, ...)
 {
 	char line[512];
 	va_list ap;
@@ -92,6 +55,12 @@ say(const struct work *w, const char *fmt, ...)
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	w->a->say(w->a->arg, line);
+}
+
+int64_t
+work_patience(const struct work *w, int64_t otherwise)
+{
+	return w->a->timeout_ms >= 0 ? w->a->timeout_ms : otherwise;
 }
 
 /* ------------------------------------------------------------------ open */
@@ -147,269 +116,6 @@ open_home(struct work *w, const char *network)
 	    w->a->wallet != NULL ? w->a->wallet : "", &w->home, w->why);
 }
 
-static int64_t
-patience(const struct work *w, int64_t otherwise)
-{
-	return w->a->timeout_ms >= 0 ? w->a->timeout_ms : otherwise;
-}
-
-/* ----------------------------------------------------------------- lines */
-
-/* A dseq: digits in a string, or a whole number; 0 if it is none. */
-static uint64_t
-dseq_of(const struct wire_value *v)
-{
-	unsigned long long n;
-	char *end;
-
-	if (v->kind == WIRE_NUM)
-		return v->num >= 1 && v->num <= 9e15 &&
-		    v->num == (double)(uint64_t)v->num ? (uint64_t)v->num : 0;
-	if (v->kind != WIRE_STR || v->len == 0 ||
-	    strspn(v->s, "0123456789") != v->len)
-		return 0;
-	errno = 0;
-	n = strtoull(v->s, &end, 10);
-	return errno == 0 ? n : 0;
-}
-
-static void
-copy(char *out, size_t max, const struct wire_value *v)
-{
-	if (v->kind == WIRE_STR && v->len > 0 && v->len < max)
-		memcpy(out, v->s, v->len + 1);
-}
-
-/* The deployment exists: before anything else, let the disk know. */
-static void
-record_dseq(struct flow *f, uint64_t dseq)
-{
-	struct deploy_record *rec = f->rec;
-	int rc;
-
-	if (rec->dseq != 0) {
-		if (rec->dseq != dseq)
-			f->garbage = true;
-		return;
-	}
-	rec->dseq = dseq;
-	rec->created_ms = clock_wall_ms();
-	rec->expires_ms = rec->created_ms + f->duration_ms;
-	rc = record_write(f->w->dir, rec);
-	if (rc == 0)
-		rc = record_forget_pending(f->w->dir, rec->network);
-	if (f->record_rc == 0)
-		f->record_rc = rc;
-	say(f->w, "deployment %" PRIu64 " is on the chain", dseq);
-}
-
-/* "uris" is {"service":["host", ...]}. */
-static void
-take_uri(struct flow *f, const struct wire_value *uris)
-{
-	struct wire_value list, uri;
-	const void *at = NULL, *in;
-	const char *key;
-
-	while (f->rec->uri[0] == '\0' && wire_each(uris, &at, &key, &list)) {
-		in = NULL;
-		if (wire_each(&list, &in, &key, &uri))
-			copy(f->rec->uri, sizeof(f->rec->uri), &uri);
-	}
-}
-
-static void
-take_outputs(struct flow *f, struct wire_msg *m)
-{
-	struct wire_value dseq = wire_find(m, "dseq"),
-	    provider = wire_find(m, "provider"),
-	    out = wire_find(m, "outputs"), uris;
-
-	if (dseq_of(&dseq) != 0)
-		record_dseq(f, dseq_of(&dseq));
-	copy(f->rec->provider, sizeof(f->rec->provider), &provider);
-	if (out.kind != WIRE_OBJ || wire_unfold(m, &out) < 0)
-		return;
-	dseq = wire_member(&out, "dseq");
-	if (dseq_of(&dseq) != 0)
-		record_dseq(f, dseq_of(&dseq));
-	provider = wire_member(&out, "provider");
-	copy(f->rec->provider, sizeof(f->rec->provider), &provider);
-	uris = wire_member(&out, "uris");
-	if (uris.kind == WIRE_OBJ)
-		take_uri(f, &uris);
-}
-
-static void
-take_result(struct flow *f, struct wire_msg *m, const char *step,
-    const char *result)
-{
-	struct wire_value errors = wire_find(m, "errors"), text;
-	const void *at = NULL;
-	const char *key;
-
-	if (strcmp(result, "error") != 0) {
-		for (unsigned i = 0; i < AC_COUNTOF(step_names); i++)
-			if (strcmp(step, step_names[i]) == 0)
-				f->done |= 1u << i;
-		say(f->w, "%s: %s", step, result);
-		return;
-	}
-	if (f->failed[0] == '\0') {
-		snprintf(f->failed, sizeof(f->failed), "%s", step);
-		if (errors.kind == WIRE_LIST && wire_unfold(m, &errors) == 0 &&
-		    wire_each(&errors, &at, &key, &text) &&
-		    text.kind == WIRE_STR)
-			snprintf(f->error, sizeof(f->error), "%.255s", text.s);
-	}
-	say(f->w, "%s: failed", step);
-}
-
-static void
-hear_line(void *arg, const char *line, size_t len)
-{
-	struct flow *f = arg;
-	struct wire_value workflow, step, result;
-	struct wire_msg m;
-
-	wire_msg_init(&m);
-	if (wire_parse_object(&m, line, len) < 0) {
-		f->garbage = true;
-		goto out;
-	}
-	workflow = wire_find(&m, "workflow");
-	step = wire_find(&m, "step");
-	result = wire_find(&m, "result");
-	if (f->rec != NULL)
-		take_outputs(f, &m);
-	if (workflow.kind != WIRE_STR || step.kind != WIRE_STR ||
-	    result.kind != WIRE_STR ||
-	    strcmp(workflow.s, f->workflow) != 0 ||
-	    (strcmp(result.s, "completed") != 0 &&
-	    strcmp(result.s, "skipped") != 0 && strcmp(result.s, "error") != 0))
-		f->garbage = true;
-	else
-		take_result(f, &m, step.s, result.s);
-out:
-	wire_msg_fini(&m);
-}
-
-static void
-hear_noise(void *arg, const char *line, size_t len)
-{
-	struct flow *f = arg;
-	int n = len < sizeof(f->noise) ? (int)len : (int)sizeof(f->noise) - 1;
-
-	snprintf(f->noise, sizeof(f->noise), "%.*s", n, line);
-	say(f->w, "akt: %s", f->noise);
-}
-
-/* --------------------------------------------------------------- queries */
-
-struct answer {
-	struct buf	 text;
-	bool		 too_long;
-};
-
-static void
-hear_answer(void *arg, const char *line, size_t len)
-{
-	struct answer *an = arg;
-
-	if (an->text.len + len + 1 > ANSWER_MAX) {
-		an->too_long = true;
-		return;
-	}
-	buf_add(&an->text, line, len);
-	buf_addc(&an->text, '\n');
-}
-
-/*
- * Ask akt something that is answered with one JSON object, into m; text is
- * what it points to. A signal that is pending does not keep us from asking.
- */
-static int
-ask(struct work *w, const char *const *args, struct wire_msg *m,
-    struct answer *an)
-{
-	const struct akt_run run = {
-		.program = w->program, .args = args, .home = w->home.p,
-		.timeout_ms = patience(w, ASK_MS), .deaf = true,
-		.out = hear_answer, .arg = an,
-	};
-	int rc = akt_run(&run);
-
-	if (rc != 0)
-		return rc < 0 ? rc : -EIO;
-	rc = an->too_long ? -EMSGSIZE : buf_err(&an->text);
-	if (rc == 0)
-		rc = wire_parse_object(m, an->text.p != NULL ? an->text.p : "",
-		    an->text.len);
-	return rc < -1000 ? -EPROTO : rc;
-}
-
-/* A deployment without record: give it one. 1 if it had none. */
-static int
-note_found(struct work *w, const char *network, int64_t deposit, uint64_t dseq)
-{
-	struct deploy_record rec = {
-		.dseq = dseq, .state = "found", .deposit = deposit,
-		.created_ms = clock_wall_ms(), .expires_ms = -1,
-	}, old;
-	int rc = record_read(w->dir, network, dseq, &old);
-
-	if (rc != -ENOENT)
-		return 0;
-	snprintf(rec.network, sizeof(rec.network), "%s", network);
-	rc = record_write(w->dir, &rec);
-	if (rc < 0)
-		return rc;
-	say(w, "deployment %" PRIu64 " is active on %s and had no record: "
-	    "look at it, close it if it is yours", dseq, network);
-	return 1;
-}
-
-/*
- * Which deployments are active without a record? Returns how many there were,
- * and then there is no pending record any more; or an error, and it stays.
- */
-static int
-find_lost(struct work *w, const char *network)
-{
-	const char *const args[] = { "--context", network, "query",
-	    "deployment", "active", "-o", "json", NULL };
-	struct answer an = { .text = BUF_INIT };
-	struct wire_value list, item, id, dseq;
-	const void *at = NULL;
-	const char *key;
-	struct wire_msg m;
-	int found = 0, rc;
-
-	wire_msg_init(&m);
-	rc = ask(w, args, &m, &an);
-	list = wire_find(&m, "deployments");
-	if (rc == 0 && (list.kind != WIRE_LIST || wire_unfold(&m, &list) < 0))
-		rc = -EPROTO;
-	while (rc >= 0 && wire_each(&list, &at, &key, &item)) {
-		item = wire_member(&item, "deployment");
-		id = wire_member(&item, "id");
-		dseq = wire_member(&id, "dseq");
-		if (dseq_of(&dseq) == 0)
-			rc = -EPROTO;
-		else
-			rc = note_found(w, network, -1, dseq_of(&dseq));
-		found += rc > 0;
-	}
-	wire_msg_fini(&m);
-	buf_fini(&an.text);
-	if (rc >= 0)
-		rc = record_forget_pending(w->dir, network);
-	if (rc < 0)
-		say(w, "the chain can't be asked for deployments without a "
-		    "record (%s): the next deploy does", ac_strerror(rc));
-	return rc < 0 ? rc : found;
-}
-
 /* -------------------------------------------------------------------- up */
 
 static void
@@ -417,7 +123,7 @@ fill_args(const char *args[ARGS_MAX], char deposit[32], const char *network,
     const char *sdl, const struct deploy_conf *conf)
 {
 	const char *const all[] = { "--context", network, "deploy", sdl,
-	    "--bid-select", "cheapest", "--bid-timeout", BID_TIMEOUT,
+	    "--bid-select", "cheapest", "--bid-timeout", DEPLOY_BID_TIMEOUT,
 	    "--deposit", deposit, "--yes", "-o", "jsonl", NULL };
 
 	_Static_assert(AC_COUNTOF(all) <= ARGS_MAX, "room for the arguments");
@@ -479,37 +185,6 @@ write_sdl(struct work *w, const struct deploy_conf *conf, const char *network)
 	    ac_strerror(rc)) : 0;
 }
 
-/* What the run came to; rc is akt_run()'s. */
-static int
-judge(const struct flow *f, unsigned wanted, int rc)
-{
-	char *why = f->w->why;
-	const char *error = f->error[0] != '\0' ? f->error : f->noise;
-
-	if (rc == -EINTR)
-		return why_say(why, rc, "interrupted");
-	if (rc == -ETIMEDOUT)
-		return why_say(why, rc, "akt took too long and was stopped");
-	if (rc < 0)
-		return why_say(why, rc, "akt: %s", ac_strerror(rc));
-	if (strcmp(f->failed, "wait-for-bids") == 0)
-		return why_say(why, -ETIMEDOUT, "no provider has bid within "
-		    BID_TIMEOUT ": raise max_price, or ask for less");
-	if (f->failed[0] != '\0')
-		return why_say(why, -EIO, "%s failed: %.256s", f->failed,
-		    error);
-	if (f->garbage)
-		return why_say(why, -EPROTO, "akt said something that is not "
-		    "understood (exit %d)", rc);
-	if (rc != 0)
-		return why_say(why, -EIO, "akt: exit %d%s%.256s", rc,
-		    *error != '\0' ? ": " : "", error);
-	if ((f->done & wanted) != wanted)
-		return why_say(why, -EPROTO, "akt ended well without having "
-		    "done everything: its output was cut off");
-	return 0;
-}
-
 /* Did akt say that there is no deployment? */
 static bool
 surely_none(const struct flow *f)
@@ -532,9 +207,9 @@ settle(struct flow *f, int rc)
 		if (f->record_rc == 0)
 			f->record_rc = wrote;
 		if (f->record_rc < 0)
-			say(w, "the record of deployment %" PRIu64 " can't be "
-			    "written (%s): note the number", rec->dseq,
-			    ac_strerror(f->record_rc));
+			work_say(w, "the record of deployment %" PRIu64
+			    " can't be written (%s): note the number",
+			    rec->dseq, ac_strerror(f->record_rc));
 		return rc;
 	}
 	if (surely_none(f)) {
@@ -542,7 +217,7 @@ settle(struct flow *f, int rc)
 		return rc < 0 ? rc : wrote;
 	}
 	/* Not even a number: somebody has to look. */
-	find_lost(w, rec->network);
+	ask_lost(w, rec->network);
 	return rc < 0 ? rc : why_say(w->why, -EPROTO, "akt told no dseq");
 }
 
@@ -557,8 +232,8 @@ run_up(struct work *w, const struct deploy_conf *conf,
 	char deposit[32];
 	struct akt_run run = {
 		.program = w->program, .args = args, .home = w->home.p,
-		.timeout_ms = patience(w, UP_MS),
-		.out = hear_line, .err = hear_noise, .arg = &f,
+		.timeout_ms = work_patience(w, UP_MS),
+		.out = flow_line, .err = flow_noise, .arg = &f,
 	};
 	int rc;
 
@@ -575,7 +250,7 @@ run_up(struct work *w, const struct deploy_conf *conf,
 		return why_say(w->why, rc, "deploy/: %s, so nothing was "
 		    "started", ac_strerror(rc));
 	}
-	rc = settle(&f, judge(&f, DONE_UP, akt_run(&run)));
+	rc = settle(&f, flow_judge(&f, FLOW_UP, akt_run(&run)));
 	buf_fini(&sdl);
 	return rc;
 }
@@ -598,9 +273,9 @@ deploy_akash_up(const struct deploy_akash *a, const struct deploy_conf *conf,
 	if (rc == 0)
 		rc = open_home(&w, rec->network);
 	if (rc == 0 && record_read(w.dir, rec->network, 0, &old) != -ENOENT) {
-		say(&w, "an earlier deploy ended without a trace of its "
+		work_say(&w, "an earlier deploy ended without a trace of its "
 		    "deployment: asking the chain");
-		rc = find_lost(&w, rec->network);
+		rc = ask_lost(&w, rec->network);
 		if (rc < 0)
 			why_say(why, rc, "an earlier deploy may have left a "
 			    "deployment, and the chain can't be asked");
@@ -662,68 +337,6 @@ change_state(struct work *w, struct deploy_record *rec, const char *state)
 	    0;
 }
 
-/* What the chain says of it: "active", "closed", ... */
-static int
-chain_state(struct work *w, const struct deploy_record *rec, char state[16])
-{
-	char dseq[24];
-	const char *const args[] = { "--context", rec->network, "query",
-	    "deployment", dseq, "-o", "json", NULL };
-	struct answer an = { .text = BUF_INIT };
-	struct wire_value d;
-	struct wire_msg m;
-	int rc;
-
-	snprintf(dseq, sizeof(dseq), "%" PRIu64, rec->dseq);
-	wire_msg_init(&m);
-	rc = ask(w, args, &m, &an);
-	d = wire_find(&m, "deployment");
-	if (rc == 0 && (d.kind != WIRE_OBJ || wire_unfold(&m, &d) < 0))
-		rc = -EPROTO;
-	state[0] = '\0';
-	d = rc == 0 ? wire_member(&d, "state") : d;
-	if (rc == 0)
-		copy(state, 16, &d);
-	wire_msg_fini(&m);
-	buf_fini(&an.text);
-	return rc == 0 && state[0] == '\0' ? -EPROTO : rc;
-}
-
-/* How many of the relay run, and where: what the provider says, if it does. */
-static void
-lease_state(struct work *w, struct deploy_record *rec, struct buf *detail)
-{
-	char dseq[24];
-	const char *const args[] = { "--context", rec->network, "provider",
-	    "lease-status", dseq, "-o", "json", NULL };
-	struct answer an = { .text = BUF_INIT };
-	struct wire_value services, relay, available, total, uris, uri;
-	const void *at = NULL;
-	const char *key;
-	struct wire_msg m;
-
-	snprintf(dseq, sizeof(dseq), "%" PRIu64, rec->dseq);
-	wire_msg_init(&m);
-	if (ask(w, args, &m, &an) == 0) {
-		services = wire_find(&m, "services");
-		if (services.kind == WIRE_OBJ &&
-		    wire_unfold(&m, &services) < 0)
-			services.kind = WIRE_ABSENT;
-		relay = wire_member(&services, "relay");
-		available = wire_member(&relay, "available");
-		total = wire_member(&relay, "total");
-		uris = wire_member(&relay, "uris");
-		if (available.kind == WIRE_NUM && total.kind == WIRE_NUM)
-			buf_addf(detail, ", %.0f of %.0f running",
-			    available.num, total.num);
-		if (uris.kind == WIRE_LIST &&
-		    wire_each(&uris, &at, &key, &uri))
-			copy(rec->uri, sizeof(rec->uri), &uri);
-	}
-	wire_msg_fini(&m);
-	buf_fini(&an.text);
-}
-
 static int
 run_close(struct work *w, struct deploy_record *rec)
 {
@@ -733,15 +346,15 @@ run_close(struct work *w, struct deploy_record *rec)
 	struct flow f = { .w = w, .workflow = "close" };
 	const struct akt_run run = {
 		.program = w->program, .args = args, .home = w->home.p,
-		.timeout_ms = patience(w, ASK_MS),
-		.out = hear_line, .err = hear_noise, .arg = &f,
+		.timeout_ms = work_patience(w, DEPLOY_ASK_MS),
+		.out = flow_line, .err = flow_noise, .arg = &f,
 	};
 	int rc;
 
 	snprintf(dseq, sizeof(dseq), "%" PRIu64, rec->dseq);
-	rc = judge(&f, DONE_CLOSE, akt_run(&run));
+	rc = flow_judge(&f, FLOW_CLOSED, akt_run(&run));
 	/* akt fails where it was closed before: the chain has the last word. */
-	if (rc < 0 && rc != -EINTR && chain_state(w, rec, state) == 0 &&
+	if (rc < 0 && rc != -EINTR && ask_chain(w, rec, state) == 0 &&
 	    strcmp(state, "closed") == 0)
 		rc = 0;
 	return rc == 0 ? change_state(w, rec, "closed") : rc;
@@ -779,7 +392,7 @@ deploy_akash_status(const struct deploy_akash *a, uint64_t dseq,
 	if (rc == 0)
 		rc = open_home(&w, rec->network);
 	if (rc == 0) {
-		rc = chain_state(&w, rec, state);
+		rc = ask_chain(&w, rec, state);
 		if (rc < 0)
 			why_say(why, rc, "akt query deployment %" PRIu64
 			    ": %s", dseq, ac_strerror(rc));
@@ -787,7 +400,7 @@ deploy_akash_status(const struct deploy_akash *a, uint64_t dseq,
 	if (rc == 0) {
 		buf_addf(detail, "on the chain: %s", state);
 		if (strcmp(state, "active") == 0)
-			lease_state(&w, rec, detail);
+			ask_lease(&w, rec, detail);
 		if (strcmp(state, "closed") == 0)
 			rc = change_state(&w, rec, "closed");
 	}

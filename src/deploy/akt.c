@@ -21,7 +21,7 @@
 
 #define GRACE_MS	10000	/* from being told to stop to being killed */
 #define AFTER_MS	1000	/* for what a grandchild still holds open */
-#define LOOK_MS		100	/* how often signals and the child are looked at */
+#define LOOK_MS		100	/* how often signals and the child are seen */
 
 extern char **environ;
 
@@ -198,6 +198,16 @@ make_pipe(int *ours, int *theirs, bool to_child)
 	return fcntl(*ours, F_SETFL, O_NONBLOCK) == -1 ? -errno : 0;
 }
 
+/* Where nobody listens nothing comes in: it might be a secret, repeated. */
+static int
+make_stream(struct stream *s, int *theirs)
+{
+	if (s->fn != NULL)
+		return make_pipe(&s->fd, theirs, false);
+	*theirs = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	return *theirs == -1 ? -errno : 0;
+}
+
 static int
 start(struct child *c)
 {
@@ -211,9 +221,9 @@ start(struct child *c)
 	if (rc == 0)
 		rc = make_pipe(&c->in, &theirs[0], true);
 	if (rc == 0)
-		rc = make_pipe(&c->out.fd, &theirs[1], false);
+		rc = make_stream(&c->out, &theirs[1]);
 	if (rc == 0)
-		rc = make_pipe(&c->err.fd, &theirs[2], false);
+		rc = make_stream(&c->err, &theirs[2]);
 	if (rc == 0)
 		rc = spawn(c, theirs, home.p);
 	for (int i = 0; i < 3; i++)
@@ -247,7 +257,7 @@ feed(struct child *c)
 static void
 give_line(struct stream *s, void *arg, const char *line, size_t len)
 {
-	if (s->fn != NULL && len > 0)
+	if (len > 0)
 		s->fn(arg, line, len);
 }
 

@@ -23,10 +23,10 @@ struct akt_run {
 	const char	*program;	/* path */
 	const char *const *args;	/* behind argv[0]; ended by NULL */
 	const char	*home;		/* AKT_HOME */
-	const char	*input;		/* for its standard input; NULL: empty */
+	const char	*input;		/* for standard input; NULL: empty */
 	size_t		 input_len;
 	int64_t		 timeout_ms;
-	bool		 deaf;		/* signals that are pending don't stop it */
+	bool		 deaf;		/* no signal that is pending stops it */
 	akt_line_fn	*out, *err;	/* of each stream; NULL: thrown away */
 	void		*arg;
 };

@@ -57,7 +57,7 @@ struct reader {
 	const char		*file;
 	struct deploy_conf	*conf;
 	char			*why;
-	uint32_t		 seen;	/* settings, then sections: a bit each */
+	uint32_t		 seen;	/* settings, sections: a bit each */
 };
 
 _Static_assert(AC_COUNTOF(settings) + AC_COUNTOF(sections) <= 32,

@@ -28,11 +28,11 @@ struct deploy_conf {
 	enum deploy_provider provider;
 	char		 image[256];
 	char		 name[65];	/* the relay's; "": its host name */
-	char		 host[46];	/* docker: where the port is published */
+	char		 host[46];	/* docker: where it is published */
 	char		 domain[254];	/* "": the provider's own */
 	char		 network[64];	/* "": default of the provider */
 	char		 wallet[1024];
-	char		 cert[1024], key[1024];	/* on this machine; or both "" */
+	char		 cert[1024], key[1024];	/* here; or both "" */
 	int64_t		 port;
 	int64_t		 cpu_milli;	/* thousandths of a core */
 	int64_t		 memory, storage; /* bytes, multiples of 1024 */
@@ -40,7 +40,7 @@ struct deploy_conf {
 	int64_t		 price_micro;	/* of a uact per block, each relay */
 	int64_t		 deposit;	/* uact; 0: price * duration */
 	int64_t		 count;
-	int		 volumes;	/* keep messages; -1: provider's default */
+	int		 volumes;	/* keep messages; -1: by provider */
 };
 
 /* -------------------------------------------------------------- config.c */
@@ -115,7 +115,8 @@ int	deploy_read(const char *path, struct buf *out)
 struct deploy_record {
 	uint64_t	 dseq;		/* 0: never learnt */
 	char		 network[64];
-	char		 state[16];	/* creating active failed found closed */
+	char		 state[16];	/* creating active failed found
+					   closed */
 	char		 image[256];
 	char		 provider[128];
 	char		 uri[256];	/* the first */
@@ -127,10 +128,10 @@ struct deploy_record {
 typedef void deploy_say_fn(void *arg, const char *line);
 
 struct deploy_akash {
-	int		 root;		/* of the spools: deploy/ is made in it */
+	int		 root;		/* of the spools; deploy/ is in it */
 	const char	*root_path;	/* the same, for akt's command line */
 	const char	*akt;		/* program; NULL: akt in $PATH */
-	const char	*wallet;	/* file; "": the key is in our keyring */
+	const char	*wallet;	/* file; "": the key is there */
 	int64_t		 timeout_ms;	/* for one run of akt; -1: default */
 	deploy_say_fn	*say;
 	void		*arg;

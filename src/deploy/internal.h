@@ -84,6 +84,9 @@ int	home_open(const struct deploy_akash *, int dir, const char *program,
 /* The commands that make it ready, for people. */
 void	home_plan(struct buf *, const char *network) AC_NONNULL(1, 2);
 
+#define DEPLOY_BID_TIMEOUT "5m"
+#define DEPLOY_ASK_MS	(INT64_C(2) * 60000)	/* for a question or a close */
+
 #define DEPLOY_SPOOL	"/var/lib/agentchat"
 #define DEPLOY_CERT	"/run/agentchat/cert.pem"
 #define DEPLOY_KEY	"/run/agentchat/key.pem"

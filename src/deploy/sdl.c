@@ -119,8 +119,8 @@ put_for_docker(struct buf *b, const struct deploy_conf *conf)
 	put_setting(b, true, "volumes", "true", "keep messages in a volume");
 	put_setting(b, true, "network", deploy_network(conf),
 	    "name of the Docker network");
-	buf_adds(b, "# tls:                             # then wss://; uid 10001 "
-	    "must be able to\n"
+	buf_adds(b, "# tls:                             "
+	    "# then wss://; uid 10001 must be able to\n"
 	    "#   cert: ./fullchain.pem          # read both files\n"
 	    "#   key: ./privkey.pem\n");
 }

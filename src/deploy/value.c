@@ -168,7 +168,8 @@ value_image(void *field, const char *text, char why[DEPLOY_WHY_MAX])
 		ok = ok && strlen(tag) >= 1 && strlen(tag) <= 128 &&
 		    strchr(word, *tag) != NULL && *tag != '\0';
 		for (const char *s = tag; ok && *s != '\0'; s++)
-			ok = strchr(word, *s) != NULL || strchr(".-", *s) != NULL;
+			ok = strchr(word, *s) != NULL ||
+			    strchr(".-", *s) != NULL;
 		image[tag - 1 - image] = '\0';
 	}
 	if (!ok || !repository_ok(image, strlen(image)))

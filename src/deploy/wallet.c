@@ -101,7 +101,8 @@ take_address(struct wallet *w, const struct wire_value *v)
 {
 	static const char bech32[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
-	if (v->kind != WIRE_STR || v->len < 20 || v->len >= sizeof(w->address) ||
+	if (v->kind != WIRE_STR || v->len < 20 ||
+	    v->len >= sizeof(w->address) ||
 	    strncmp(v->s, "akash1", 6) != 0 ||
 	    strspn(v->s + 6, bech32) != v->len - 6)
 		return false;

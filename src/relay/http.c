@@ -49,7 +49,7 @@ answer(struct lws *wsi, unsigned status, const char *type,
 	    (const unsigned char *)"no-store", 8, &p, end) != 0 ||
 	    lws_finalize_http_header(wsi, &p, end) != 0)
 		return -1;
-	buf_add(&out, head, (size_t)(p - head));	/* LWS_PRE bytes first */
+	buf_add(&out, head, (size_t)(p - head));	/* LWS_PRE first */
 	buf_add(&out, body->p, body->len);
 	if (buf_err(&out) == 0 && lws_write(wsi,
 	    (unsigned char *)out.p + LWS_PRE, out.len - LWS_PRE,

@@ -4,6 +4,7 @@ if HAVE_CMOCKA
 include tests/unit/base.mk
 include tests/unit/cli.mk
 include tests/unit/client.mk
+include tests/unit/deploy.mk
 include tests/unit/spool.mk
 include tests/unit/ident.mk
 include tests/unit/spoolout.mk
