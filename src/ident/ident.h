@@ -21,6 +21,7 @@
 #define IDENT_ID_MAX	20	/* "@" and 16 hex digits, and a NUL */
 #define IDENT_SIG_MAX	92	/* base64 signature and a NUL */
 #define IDENT_B64_MAX	48	/* base64 public key and a NUL */
+#define IDENT_NONCE_MAX	36	/* base64 nonce of a box and a NUL */
 
 #define IDENT_REASON_MAX 256	/* why a key was revoked, bytes and a NUL */
 
@@ -148,6 +149,26 @@ int	ident_sign(const struct ident *, const void *, size_t len,
 int	ident_verify(const unsigned char key[IDENT_KEY_LEN], const void *,
 	    size_t len, const char *sig, size_t sig_len)
 	    AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
+
+/* ---- encryption (box.c) */
+
+/*
+ * seal		encrypt len bytes so that only `to` and the sender can read
+ *		them, and both know that one of them wrote it. The box, base64,
+ *		is appended. The same input gives the same nonce and box
+ * open		the opposite, by either of them: from is the other one's key.
+ *		The text is appended
+ *
+ * -ENOKEY: the private half is missing; AC_E_VERIFICATION_FAILED: not such a
+ * box, not by these keys, or a key that is none; -ENOMEM.
+ */
+int	ident_seal(const struct ident *, const unsigned char to[IDENT_KEY_LEN],
+	    const void *text, size_t len, char nonce[IDENT_NONCE_MAX],
+	    struct buf *box) AC_NONNULL(1, 2, 3, 5, 6) AC_MUST_CHECK;
+int	ident_open(const struct ident *,
+	    const unsigned char from[IDENT_KEY_LEN], const char *nonce,
+	    size_t nonce_len, const char *box, size_t box_len,
+	    struct buf *text) AC_NONNULL(1, 2, 3, 5, 7) AC_MUST_CHECK;
 
 /* ---- proof of possession (auth.c) */
 

@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += libident.la
 libident_la_SOURCES = \
 	%D%/auth.c \
+	%D%/box.c \
 	%D%/chain.c \
 	%D%/file.c \
 	%D%/ident.h \

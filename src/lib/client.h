@@ -36,6 +36,7 @@ struct client_info {
 	bool		 caps_ack, caps_stored, caps_enc; /* what it offers */
 	double		 rate, burst;	/* messages per second; 0 if not told */
 	int64_t		 content_max;	/* UTF-16 units */
+	int64_t		 frame_max;	/* bytes of one object */
 };
 
 /*
@@ -102,6 +103,62 @@ int	client_make_msg_at(struct buf *out, const struct ident *,
 	    const char *to, const char *content, size_t len, const char *id,
 	    const char *in_reply_to, int64_t ts_ms)
 	    AC_NONNULL(1, 3, 4) AC_MUST_CHECK;
+
+/* --------------------------------------------------------------- proof.c */
+
+/* Is this the id of that key? */
+bool	client_key_fits(const unsigned char *key, const char *id)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/*
+ * Ask an agent, through the relay, to prove that it has a key. (Being asked is
+ * answered by the client itself.)
+ *
+ * make		append a VERIFY_REQUEST with this id, so that an ERROR can be
+ *		told from others; nonce is what is to be signed
+ * check	is this VERIFY_SUCCESS the answer, and who was it? 0: yes, we
+ *		have seen the proof; 1: so the relay says, without the proof;
+ *		AC_E_VERIFICATION_FAILED. key (IDENT_KEY_LEN) is set for the
+ *		first two, and the target's id is that key's
+ */
+#define CLIENT_NONCE_MAX 41
+int	client_make_verify(struct buf *out, const char *target, const char *id,
+	    char nonce[CLIENT_NONCE_MAX]) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+int	client_check_verify(const struct wire_msg *, const char *target,
+	    const char *nonce, unsigned char *key)
+	    AC_NONNULL(1, 2, 3, 4) AC_MUST_CHECK;
+
+/* ----------------------------------------------------------------- enc.c */
+
+/* A direct message to be encrypted. Borrowed. */
+struct client_letter {
+	const char	*from, *to;	/* our id at this relay, and theirs */
+	const char	*content;
+	size_t		 len;
+	const char	*id;		/* unique among all that we send */
+	const char	*in_reply_to;	/* or NULL */
+	int64_t		 ts_ms;
+};
+
+/*
+ * Append the MSG: for a relay with caps_enc only. key is the recipient's. The
+ * same letter gives the same bytes.
+ */
+int	client_make_enc(struct buf *out, const struct ident *,
+	    const struct client_letter *, const unsigned char *key)
+	    AC_NONNULL(1, 2, 3, 4) AC_MUST_CHECK;
+/*
+ * Open the enc of a MSG with the other party's key; own: we sent it. text
+ * gets what was in it, inner (initialised) its parsed form: CONTENT, SIG and
+ * perhaps IN_REPLY_TO, borrowed from text. Whether it came before, by FROM
+ * and ID, is the caller's to know.
+ *
+ * 0; -EOPNOTSUPP: of another version; AC_E_VERIFICATION_FAILED: not from that
+ * key, not for us, or not of this message; -ENOKEY, -ENOMEM.
+ */
+int	client_open_enc(const struct wire_msg *, const struct ident *,
+	    const unsigned char *other, bool own, struct buf *text,
+	    struct wire_msg *inner) AC_NONNULL(1, 2, 3, 5, 6) AC_MUST_CHECK;
 
 /* ---------------------------------------------------------------- call.c */
 

@@ -26,6 +26,7 @@
 #include "lib/backoff.h"
 #include "lib/conn.h"
 #include "lib/loop.h"
+#include "lib/proof.h"
 #include "wire/limits.h"
 
 #define WELCOME_WITHIN_MS 20000
@@ -152,6 +153,22 @@ answer_challenge(struct client *c)
 	c->proved = true;
 }
 
+/* Another agent wants to see that we have our key. */
+static void
+prove(struct client *c)
+{
+	int rc;
+
+	buf_clear(&c->out);
+	rc = proof_answer(&c->out, c->ident, &c->msg);
+	if (rc == 0)
+		rc = say(c);
+	if (rc < 0 && rc != -ENOMSG && c->nonsense++ < NONSENSE_LOGGED)
+		log_warn("proof", "for", wire_str(&c->msg, WF_FROM), "given",
+		    "no", "why", rc == AC_E_INVALID_MSG ?
+		    "what we should sign is no nonce" : ac_strerror(rc), NULL);
+}
+
 /* ------------------------------------------------------------ listening */
 
 static double
@@ -182,14 +199,18 @@ note_welcome(struct client *c)
 	copy(i->server, sizeof(i->server), wire_str(m, WF_SERVER));
 	copy(i->epoch, sizeof(i->epoch), wire_str(m, WF_EPOCH));
 	i->content_max = WIRE_CONTENT_MAX;
+	i->frame_max = WIRE_FRAME_MAX;
 	if (wire_has(m, WF_RATE)) {
 		i->rate = member_num(&m->f[WF_RATE],
 		    "per_second", 0);
 		i->burst = member_num(&m->f[WF_RATE], "burst", 1);
 	}
-	if (wire_has(m, WF_LIMITS))
+	if (wire_has(m, WF_LIMITS)) {
 		i->content_max = (int64_t)member_num(&m->f[WF_LIMITS],
 		    "content", WIRE_CONTENT_MAX);
+		i->frame_max = (int64_t)member_num(&m->f[WF_LIMITS],
+		    "frame", WIRE_FRAME_MAX);
+	}
 	if (!wire_has(m, WF_CAPS))
 		return;
 	while (wire_each(&m->f[WF_CAPS], &at, &key, &item)) {
@@ -358,6 +379,8 @@ heard(void *arg, const char *text, size_t len)
 	} else if (c->msg.type != WIRE_WELCOME) {
 		if (c->msg.type == WIRE_VERIFIED)
 			c->info.verified = true;
+		else if (c->msg.type == WIRE_VERIFY_REQUEST)
+			prove(c);
 		c->ops->message(c->arg, &c->msg, text, len);
 	}
 	wire_msg_reset(&c->msg);

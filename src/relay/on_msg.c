@@ -72,6 +72,19 @@ print(struct buf *b, const struct peer *p, const struct outgoing *o)
 	wire_end(b);
 }
 
+/* Where it goes and what it says; what is encrypted has a notice to say. */
+static uint64_t
+body_hash(const struct outgoing *o)
+{
+	uint64_t h = dedupe_hash(0, o->to, o->to_len);
+
+	h = dedupe_hash(h, o->content->s, o->content->len);
+	if (o->m != NULL && wire_has(o->m, WF_ENC))
+		h = dedupe_hash(h, o->m->f[WF_ENC].raw,
+		    o->m->f[WF_ENC].raw_len);
+	return h;
+}
+
 /* The record's head for r->json. hash tells a resend from another body. */
 static struct rec_head
 head_of(const struct peer *p, const struct outgoing *o)
@@ -89,8 +102,7 @@ head_of(const struct peer *p, const struct outgoing *o)
 	if (id != NULL && id->kind == WIRE_STR) {
 		h.id = id->s;
 		h.id_len = (uint8_t)id->len;
-		h.hash = dedupe_hash(0, o->to, o->to_len);
-		h.hash = dedupe_hash(h.hash, o->content->s, o->content->len);
+		h.hash = body_hash(o);
 	}
 	return h;
 }
@@ -103,10 +115,9 @@ confirm_again(struct peer *p, const struct wire_msg *m, const struct known *k)
 	struct relay *r = p->relay;
 	struct outgoing o = { to->s, to->len, &m->f[WF_CONTENT], m,
 	    to->s[0] == '#' ? k->seq : 0, k->ts, k->number };
-	uint64_t body = dedupe_hash(0, to->s, to->len), j = k->j;
+	uint64_t j = k->j;
 
-	body = dedupe_hash(body, o.content->s, o.content->len);
-	if (body != k->body)
+	if (body_hash(&o) != k->body)
 		return refuse(p, AC_E_INVALID_MSG, "This id was used for "
 		    "another message: choose a new one.");
 	turn_commit(r);		/* it may be of this very turn */

@@ -19,6 +19,7 @@
 static void
 send_welcome(struct peer *p)
 {
+	static const char caps[] = "[\"ack\",\"stored\",\"enc\"]";
 	const struct relay_conf *conf = &p->relay->conf;
 	struct buf *b = &p->relay->json;
 
@@ -40,7 +41,7 @@ send_welcome(struct peer *p)
 	wire_json_key(b, "frame");
 	wire_json_num(b, (double)conf->frame_max);
 	buf_addc(b, '}');
-	wire_put_raw(b, WF_CAPS, "[\"ack\",\"stored\"]", 16);
+	wire_put_raw(b, WF_CAPS, caps, sizeof(caps) - 1);
 	wire_end(b);
 	peer_reply(p);
 }

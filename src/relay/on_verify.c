@@ -150,6 +150,9 @@ on_verify_response(struct peer *p, const struct wire_msg *m)
 		wire_puts(&r->json, WF_REQUEST_ID, v->id);
 		wire_puts(&r->json, WF_AGENT, p->id);
 		wire_puts(&r->json, WF_PUBKEY, pem);
+		/* So that the asker need not take our word for it. */
+		wire_puts(&r->json, WF_NONCE, v->nonce);
+		wire_put_str(&r->json, WF_SIG, sig->s, sig->len);
 		wire_end(&r->json);
 		peer_reply(asker);
 	}

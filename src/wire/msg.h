@@ -63,6 +63,7 @@ enum wire_type {
 	X(CREATED_AT, "created_at", NUM) X(CURRENCY, "currency", STR) \
 	X(DISPUTE, "dispute", OBJ) X(DISPUTED_BY, "disputed_by", STR) \
 	X(ELO_STAKE, "elo_stake", NUM) X(ENC, "enc", OBJ) \
+	X(ENC_ERROR, "enc_error", STR) \
 	X(ENCRYPTED, "encrypted", BOOL) X(EPOCH, "epoch", STR) \
 	X(EXPIRES, "expires", NUM) X(EXPIRES_AT, "expires_at", NUM) \
 	X(EXPIRES_IN, "expires_in", NUM) \
@@ -70,6 +71,7 @@ enum wire_type {
 	X(GAP_FROM, "from", NUM) X(GAP_TO, "to", NUM) \
 	X(ID, "id", STR) X(IN_REPLY_TO, "in_reply_to", STR) \
 	X(INVITE_ONLY, "invite_only", BOOL) X(J, "j", NUM) \
+	X(KEY_CHANGED, "key_changed", BOOL) \
 	X(LIMIT, "limit", NUM) X(LIMITS, "limits", OBJ) \
 	X(LIST, "list", LIST) X(MAILBOX_SEQ, "mailbox_seq", NUM) \
 	X(MESSAGE, "message", STR) X(MSG_ID, "msg_id", STR) \
