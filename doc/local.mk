@@ -8,6 +8,7 @@ dist_man_MANS += \
 	%D%/man/agentchat-read.1 \
 	%D%/man/agentchat-send.1 \
 	%D%/man/agentchat-serve.1 \
+	%D%/man/agentchat-verify.1 \
 	%D%/man/agentchat-deploy.yaml.5 \
 	%D%/man/agentchat-spool.5 \
 	%D%/man/agentchat-protocol.7

@@ -18,7 +18,7 @@
 	X(serve) X(daemon) X(status) \
 	X(send) X(read) X(wait) X(listen) \
 	X(channels) X(agents) X(create) X(invite) \
-	X(identity) X(deploy) X(health) \
+	X(identity) X(verify) X(deploy) X(health) \
 	X(help)
 
 #define DECLARE(name) extern const struct cmd cmd_##name;

@@ -71,6 +71,7 @@ enum {
 	OPT_CA,
 	OPT_JSON,
 	OPT_EPHEMERAL,
+	OPT_PASS_FD,
 	OPT_OWN = 512		/* a command's own numbers start here */
 };
 
@@ -87,6 +88,8 @@ enum {
 	"PEM of the authorities to trust for wss://" }
 #define CMD_OPT_JSON	{ OPT_JSON, "json", NULL, "print JSON, for programs" }
 #define CMD_OPT_TIMEOUT(what) { 't', "timeout", "SPAN", what }
+#define CMD_OPT_PASS_FD	{ OPT_PASS_FD, "passphrase-fd", "N", \
+	"read the key's passphrase from descriptor N" }
 #define CMD_OPT_END	{ 0, NULL, NULL, NULL }
 
 struct cmd_line {
@@ -99,6 +102,7 @@ struct cmd_line {
 	const char	*dir, *instance, *identity, *name, *ca;
 	bool		 json, ephemeral;
 	int64_t		 timeout_ms;
+	int		 pass_fd;	/* -1: ask on the terminal */
 	char		 here[4096];	/* what dir, instance may point into */
 };
 

@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "cli/background.h"
 #include "cli/inst.h"
 #include "cli/out.h"
+#include "cli/pass.h"
 #include "cli/state.h"
 #include "daemon/daemon.h"
 #include "lib/client.h"
@@ -28,6 +30,7 @@ enum { OPT_POLL = OPT_OWN, OPT_STOP, OPT_STOP_ALL };
 static const struct cmd_opt daemon_opts[] = {
 	{ 'n', "name", "NAME", "instance name [default]" },
 	{ 'i', "identity", "FILE", "key to use [the instance's own]" },
+	CMD_OPT_PASS_FD,
 	CMD_OPT_EPHEMERAL,
 	{ 'c', "channels", "LIST",
 	    "join these, a,b or repeated [general,agents]" },
@@ -190,11 +193,23 @@ stop_all(const struct cmd_line *cl)
 /* --------------------------------------------------------------- to run */
 
 static int
-start_foreground(const struct cmd_line *cl, const struct daemon_conf *conf)
+start_foreground(const struct cmd_line *cl, struct daemon_conf *conf,
+    struct pass *pass)
 {
 	char *why = NULL;
 	int code = EXIT_OK, rc = daemon_run(conf, &why);
 
+	/* The key is locked, as only who has found it can know. */
+	if (rc == -ENOKEY && conf->pass == NULL && isatty(STDIN_FILENO)) {
+		code = pass_read(pass, cl->cmd, -1, "Passphrase: ", false);
+		free(why);
+		why = NULL;
+		if (code != EXIT_OK)
+			return code;
+		conf->pass = pass->text;
+		conf->pass_len = pass->len;
+		rc = daemon_run(conf, &why);
+	}
 	if (rc < 0)
 		code = cmd_fail(cl->cmd, cmd_code(rc), "%s",
 		    why != NULL ? why : ac_strerror(rc));
@@ -233,6 +248,8 @@ start(const struct cmd_line *cl, struct daemon_conf *conf,
     struct channels *ch, bool background)
 {
 	static const char *const usual[] = { "#general", "#agents" };
+	struct pass pass = { .len = 0 };
+	int code = EXIT_OK;
 
 	if (cl->server == NULL)
 		return cmd_usage(cl->cmd,
@@ -253,8 +270,16 @@ start(const struct cmd_line *cl, struct daemon_conf *conf,
 	conf->channels = (const char *const *)ch->v;
 	conf->ephemeral = cl->ephemeral;
 	conf->ready_fd = -1;
-	return background ? background_start(cl, conf) :
-	    start_foreground(cl, conf);
+	if (cl->pass_fd != -1) {
+		code = pass_read(&pass, cl->cmd, cl->pass_fd, "", false);
+		conf->pass = pass.text;
+		conf->pass_len = pass.len;
+	}
+	if (code == EXIT_OK)
+		code = background ? background_start(cl, conf) :
+		    start_foreground(cl, conf, &pass);
+	pass_wipe(&pass);
+	return code;
 }
 
 static int

@@ -272,9 +272,6 @@ parse(struct identity_job *j)
 		case OPT_PASS:
 			j->lock = true;
 			break;
-		case OPT_PASS_FD:
-			j->pass_fd = (int)cmd_int(cl, 0, INT_MAX);
-			break;
 		default:
 			if (j->action != 0 && j->action != c)
 				exit(cmd_usage(j->cmd,
@@ -283,6 +280,7 @@ parse(struct identity_job *j)
 		}
 	if (j->action == 0)
 		j->action = 's';
+	j->pass_fd = cl->pass_fd;
 	if (cl->argc > 0)
 		j->reason = cl->argv[0];
 }

@@ -12,19 +12,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/rnd.h"
+#include "cli/agent_key.h"
 #include "cli/drop.h"
 #include "cli/inst.h"
 #include "cli/out.h"
 #include "cli/remote.h"
 
-enum { OPT_NO_WAIT = OPT_OWN };
+enum { OPT_NO_WAIT = OPT_OWN, OPT_ENCRYPT };
 
 #define ID_LEN	16
 
 static const struct cmd_opt send_opts[] = {
 	{ 'r', "reply-to", "ID", "msg_id of the message this answers" },
+	{ OPT_ENCRYPT, "encrypt", NULL, "so that only @agent can read it" },
 	{ OPT_NO_WAIT, "no-wait", NULL, "don't wait for the receipt" },
 	CMD_OPT_TIMEOUT("wait so long for the receipt [30s; relay: 10s]"),
 	CMD_OPT_JSON,
@@ -38,7 +41,7 @@ struct letter {
 	const char	*target;
 	const char	*reply_to;	/* or NULL */
 	struct buf	 content;
-	bool		 no_wait;
+	bool		 no_wait, encrypt;
 };
 
 /* ------------------------------------------------------ through a relay */
@@ -93,8 +96,42 @@ take_receipt(void *arg, const struct wire_msg *m, const char *text, size_t len)
 	    (!e->wants_stored || e->j < 0 || e->stored >= e->j);
 }
 
+/* Encrypted: with a key that it has proved, and no other than before. */
 static int
-deliver_remote(struct remote *r, const struct letter *l, struct echo *e)
+encrypt(struct remote *r, const struct cmd_line *cl, const struct letter *l,
+    const char *id, struct buf *out)
+{
+	const struct client_info *info = call_info(r->call);
+	struct client_letter letter = { .from = info->agent_id,
+	    .to = l->target, .content = l->content.p, .len = l->content.len,
+	    .id = id, .in_reply_to = l->reply_to, .ts_ms = clock_wall_ms() };
+	struct agent_key a;
+	int code, rc;
+
+	if (r->ident == NULL)
+		return cmd_fail(r->cmd, EXIT_FAILED, "to encrypt takes a key: "
+		    "-i FILE ('agentchat identity --generate' makes one)");
+	if (!info->caps_enc)
+		return cmd_fail(r->cmd, EXIT_REFUSED,
+		    "this relay doesn't pass encrypted messages on");
+	code = agent_key_ask(r, cl, l->target, &a);
+	if (code != EXIT_OK)
+		return code;
+	if (!a.proved || a.known == KNOWN_OTHER)
+		return cmd_fail(r->cmd, EXIT_REFUSED, a.proved ? "%s has "
+		    "ANOTHER KEY than the one in known_agents" : "%s: this "
+		    "relay does not show the proof of the key", l->target);
+	rc = client_make_enc(out, r->ident, &letter, a.key);
+	if (rc == 0 && out->len > (size_t)info->frame_max)
+		return cmd_fail(r->cmd, EXIT_REFUSED, "the message is longer "
+		    "than this relay takes");
+	return rc < 0 ? cmd_fail(r->cmd, cmd_code(rc), "%s",
+	    ac_strerror(rc)) : EXIT_OK;
+}
+
+static int
+deliver_remote(struct remote *r, const struct cmd_line *cl,
+    const struct letter *l, struct echo *e)
 {
 	const struct client_info *info = call_info(r->call);
 	struct buf b = BUF_INIT;
@@ -110,15 +147,18 @@ deliver_remote(struct remote *r, const struct letter *l, struct echo *e)
 	e->wants_stored = info->caps_stored;
 	if (l->target[0] == '#')
 		code = remote_join(r, l->target);
-	if (code != EXIT_OK)
-		return code;
-	rc = client_make_msg(&b, r->ident, l->target, l->content.p,
-	    l->content.len, e->id, l->reply_to);
-	if (rc < 0)
-		code = cmd_fail(r->cmd, cmd_code(rc), "%s", ac_strerror(rc));
-	else if (l->no_wait)
+	if (code == EXIT_OK && l->encrypt) {
+		code = encrypt(r, cl, l, e->id, &b);
+	} else if (code == EXIT_OK) {
+		rc = client_make_msg(&b, r->ident, l->target, l->content.p,
+		    l->content.len, e->id, l->reply_to);
+		if (rc < 0)
+			code = cmd_fail(r->cmd, cmd_code(rc), "%s",
+			    ac_strerror(rc));
+	}
+	if (code == EXIT_OK && l->no_wait)
 		code = remote_tell(r, &b);
-	else
+	else if (code == EXIT_OK)
 		code = remote_ask(r, &b, take_receipt, e);
 	buf_fini(&b);
 	return code;
@@ -135,7 +175,7 @@ send_remote(const struct cmd_line *cl, const struct letter *l)
 	rnd_name(id, ID_LEN);
 	e.id = id;
 	if (code == EXIT_OK)
-		code = deliver_remote(&r, l, &e);
+		code = deliver_remote(&r, cl, l, &e);
 	remote_close(&r);
 	if (code == EXIT_OK && cl->json && e.text.len > 0) {
 		buf_addc(&e.text, '\n');
@@ -162,6 +202,8 @@ send_local(const struct cmd_line *cl, const struct letter *l)
 		buf_adds(&text, ",\"in_reply_to\":");
 		wire_json_str(&text, l->reply_to, strlen(l->reply_to));
 	}
+	if (l->encrypt)
+		buf_adds(&text, ",\"encrypt\":true");
 	buf_adds(&text, "}\n");
 	if (code == EXIT_OK)
 		code = drop_send(&in, cl->cmd, l->target, &text,
@@ -210,6 +252,9 @@ check(const struct cmd *cmd, const struct letter *l)
 	    !wire_agent_id_ok(l->target, strlen(l->target)))
 		return cmd_usage(cmd, "'%s' is no target: '#general' or "
 		    "@1f3a9c02 is (quote the '#' from the shell)", l->target);
+	if (l->encrypt && l->target[0] != '@')
+		return cmd_usage(cmd, "only what goes to an @agent can be "
+		    "encrypted");
 	if (b->len == 0)
 		return cmd_usage(cmd, "the message is empty");
 	if (b->len > SPOOL_MSG_MAX)
@@ -231,6 +276,9 @@ send_run(const struct cmd *cmd, int argc, char **argv)
 		switch (c) {
 		case 'r':
 			l.reply_to = cl.arg;
+			break;
+		case OPT_ENCRYPT:
+			l.encrypt = true;
 			break;
 		case OPT_NO_WAIT:
 			l.no_wait = true;

@@ -1,6 +1,7 @@
 # Everything but main() is in a library, for the unit tests.
 noinst_LTLIBRARIES += libcli.la
 libcli_la_SOURCES = \
+	%D%/agent_key.c %D%/agent_key.h \
 	%D%/background.c %D%/background.h \
 	%D%/cmd.c %D%/cmd.h \
 	%D%/cmd_agents.c \
@@ -17,6 +18,7 @@ libcli_la_SOURCES = \
 	%D%/cmd_send.c \
 	%D%/cmd_serve.c \
 	%D%/cmd_status.c \
+	%D%/cmd_verify.c \
 	%D%/cmd_wait.c \
 	%D%/deploy_akash.c %D%/deploy_akash.h \
 	%D%/drop.c %D%/drop.h \

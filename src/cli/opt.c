@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ cmd_line_init(struct cmd_line *cl, const struct cmd *cmd, int argc,
 	cl->argc = argc;
 	cl->argv = argv;
 	cl->timeout_ms = -1;
+	cl->pass_fd = -1;
 	optind = 0;	/* glibc and the BSDs: begin anew */
 }
 
@@ -102,6 +104,9 @@ keep_shared(struct cmd_line *cl, int c)
 		break;
 	case OPT_EPHEMERAL:
 		cl->ephemeral = true;
+		break;
+	case OPT_PASS_FD:
+		cl->pass_fd = (int)cmd_int(cl, 0, INT_MAX);
 		break;
 	case 't':
 		cl->timeout_ms = cmd_span(cl, 0, INT64_C(1) << 40);

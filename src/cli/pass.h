@@ -18,10 +18,6 @@ struct pass {
 	size_t	len;
 };
 
-#define CMD_OPT_PASS_FD { OPT_PASS_FD, "passphrase-fd", "N", \
-	"read it from descriptor N, one line" }
-enum { OPT_PASS_FD = OPT_OWN + 1000 };
-
 /*
  * Read one: from fd up to the end of the line, or if fd is -1 from the
  * terminal, with prompt and without echo; asked again if twice, so that it has

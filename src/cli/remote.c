@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "cli/pass.h"
 #include "daemon/daemon.h"
 #include "ident/ident.h"
 #include "spool/spool.h"
@@ -58,6 +59,40 @@ yield_to_daemon(struct remote *r, const struct cmd_line *cl, bool speaks)
 }
 
 static int
+unlock(struct remote *r, const struct cmd_line *cl, int dir, const char *path)
+{
+	struct pass pass = { .len = 0 };
+	int rc = pass_read(&pass, cl->cmd, cl->pass_fd, "Passphrase: ",
+	    false);
+
+	ident_free(r->ident);
+	r->ident = NULL;
+	if (rc == EXIT_OK)
+		rc = ident_load_pass(&r->ident, dir, path, 0, pass.text,
+		    pass.len);
+	pass_wipe(&pass);
+	return rc;
+}
+
+/* 0; a negative error; or an exit code, having said why. */
+static int
+load_key(struct remote *r, const struct cmd_line *cl, int dir,
+    const char *path, bool speaks)
+{
+	int rc = ident_load(&r->ident, dir, path);
+	bool locked = rc == -ENOKEY;
+
+	/* Don't ask for the passphrase of a key that we then don't use. */
+	if (locked)
+		rc = ident_load_pass(&r->ident, dir, path, IDENT_PUBLIC, NULL,
+		    0);
+	if (rc == 0 && cl->identity == NULL)
+		yield_to_daemon(r, cl, speaks);
+	return rc == 0 && locked && r->ident != NULL ?
+	    unlock(r, cl, dir, path) : rc;
+}
+
+static int
 load_identity(struct remote *r, const struct cmd_line *cl, bool speaks)
 {
 	const char *path = cl->identity != NULL ? cl->identity :
@@ -76,23 +111,14 @@ load_identity(struct remote *r, const struct cmd_line *cl, bool speaks)
 			return EXIT_OK;
 	}
 	if (rc == 0)
-		rc = ident_load(&r->ident, dir, path);
+		rc = load_key(r, cl, dir, path, speaks);
 	if (dir != AT_FDCWD)
 		close(dir);
+	if (rc > 0)
+		return rc;	/* an exit code, and said */
 	if (rc == -ENOENT && cl->identity == NULL)
 		return EXIT_OK;
-	if (rc == -EACCES)
-		return cmd_fail(cl->cmd, EXIT_FAILED, "%s: only its owner may "
-		    "be able to read a key: chmod 600 it", path);
-	if (rc == -EINVAL)
-		return cmd_fail(cl->cmd, EXIT_FAILED,
-		    "%s is not an identity", path);
-	if (rc < 0)
-		return cmd_fail(cl->cmd, cmd_code(rc), "%s: %s", path,
-		    ac_strerror(rc));
-	if (cl->identity == NULL)
-		yield_to_daemon(r, cl, speaks);
-	return EXIT_OK;
+	return rc < 0 ? pass_fail(cl->cmd, path, rc) : EXIT_OK;
 }
 
 int

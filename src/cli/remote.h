@@ -13,8 +13,8 @@
 struct ident;
 
 /* What a command that connects declares besides its own options. */
-#define CMD_OPTS_REMOTE	CMD_OPT_IDENTITY, CMD_OPT_EPHEMERAL, CMD_OPT_NAME, \
-	CMD_OPT_CA
+#define CMD_OPTS_REMOTE	CMD_OPT_IDENTITY, CMD_OPT_PASS_FD, \
+	CMD_OPT_EPHEMERAL, CMD_OPT_NAME, CMD_OPT_CA
 
 #define REMOTE_TIMEOUT_MS 10000	/* to connect, and for an answer */
 

@@ -99,7 +99,7 @@ on_message(void *arg, const struct wire_msg *m, const char *text, size_t len)
 
 	switch (m->type) {
 	case WIRE_ERROR:
-		if (!room_error(d, m))
+		if (!ask_error(d, m) && !room_error(d, m))
 			sender_error(d, m);
 		return;
 	case WIRE_MSG:
@@ -124,6 +124,11 @@ on_message(void *arg, const struct wire_msg *m, const char *text, size_t len)
 	case WIRE_TYPING:
 	case WIRE_VERIFIED:
 		break;
+	case WIRE_VERIFY_SUCCESS:
+	case WIRE_VERIFY_FAILED:
+		if (ask_message(d, m))
+			return;
+		/* FALLTHROUGH */
 	default:
 		/* Answers to what the agent asked for, and news. */
 		receive_event(d, NULL, text, len);

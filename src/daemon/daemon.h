@@ -20,6 +20,8 @@ struct daemon_conf {
 	const char	*root;		/* --dir, or NULL */
 	const char	*instance;	/* --name, default "default" */
 	const char	*identity;	/* -i, or NULL */
+	const char	*pass;		/* of a locked identity, or NULL */
+	size_t		 pass_len;
 	const char	*ca_file;	/* or NULL */
 	const char *const *channels;	/* "#a", "#b", NULL; borrowed */
 	bool		 ephemeral;
@@ -30,7 +32,8 @@ struct daemon_conf {
 
 /*
  * Run until SIGTERM or SIGINT: 0. Errors before the loop: -EBUSY (another
- * daemon has the instance), -EACCES, ...; *why is a sentence, owned by the
+ * daemon has the instance), -EACCES, -ENOKEY (the identity is locked, and
+ * there is no pass), ...; *why is a sentence, owned by the
  * caller (free). With ready_fd, a first connection that fails ends it with
  * -ECONNREFUSED or its like; without, it is tried for ever.
  */
@@ -56,6 +59,15 @@ void	daemon_status_fini(struct daemon_status *) AC_NONNULL(1);
 /* -ENOENT: no such instance. */
 int	daemon_status(const char *root, const char *instance,
 	    struct daemon_status *) AC_NONNULL(2, 3) AC_MUST_CHECK;
+
+/*
+ * The key that an instance knows as the id's owner (known_agents), running or
+ * not. -ENOENT: none; -EINVAL: the file is broken; ...
+ */
+#define DAEMON_KEY_LEN	32
+int	daemon_known_key(const char *root, const char *instance,
+	    const char *id, unsigned char key[DAEMON_KEY_LEN])
+	    AC_NONNULL(2, 3, 4) AC_MUST_CHECK;
 
 /* fn for every instance in name order; its non-zero result ends the walk. */
 typedef int daemon_list_fn(void *arg, const struct daemon_status *);

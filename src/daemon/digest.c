@@ -153,6 +153,10 @@ print_entry(struct digest *g, struct buf *b)
 		buf_addf(b, " (%s)", name);
 	if (m->f[WF_VERIFIED].b)
 		buf_adds(b, ", verified");
+	if (m->f[WF_ENCRYPTED].b)
+		buf_adds(b, ", encrypted");
+	if (m->f[WF_KEY_CHANGED].b)
+		buf_adds(b, ", ANOTHER KEY THAN BEFORE");
 	if (type != NULL && strcmp(type, "MSG") != 0 &&
 	    wire_type_find(type, strlen(type)) != WIRE_NONE)
 		buf_addf(b, ", %s", type);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "ident/ident.h"
 #include "lib/client.h"
 #include "wire/limits.h"
@@ -100,40 +101,73 @@ make_msg(struct item *it, const struct spool_item *q, const char *content,
 	    len, it->id, in_reply_to, q->queued_ms);
 }
 
-/*
- * Is a member "encrypt" there that isn't false or null? In JSON that parsed
- * these bytes can only be a key: within a string the quotes have backslashes,
- * and behind a whole string that is a value there is no colon.
- */
-static bool
-wants_encryption(const char *text, size_t len)
+/* "encrypt" of a message given as JSON. */
+static int
+wants_encryption(struct item *it, const struct wire_msg *m, bool *encrypt)
 {
-	static const char key[] = "\"encrypt\"";
-	const char *p = text, *end = text + len;
+	struct wire_value v = wire_find(m, "encrypt");
 
-	while ((p = memmem(p, (size_t)(end - p), key,
-	    sizeof(key) - 1)) != NULL) {
-		p += sizeof(key) - 1;
-		while (p < end && strchr(" \t\r\n", *p) != NULL)
-			p++;
-		if (p == end || *p++ != ':')
-			continue;
-		while (p < end && strchr(" \t\r\n", *p) != NULL)
-			p++;
-		if (end - p < 4 || (memcmp(p, "fals", 4) != 0 &&
-		    memcmp(p, "null", 4) != 0))
-			return true;
-	}
-	return false;
+	*encrypt = v.kind == WIRE_BOOL && v.b;
+	return v.kind == WIRE_ABSENT || v.kind == WIRE_BOOL ? 0 :
+	    refuse(it, "\"encrypt\" is true or false.");
+}
+
+static int
+may_encrypt(struct item *it, const struct item_conf *conf)
+{
+	if (it->target[0] != '@')
+		return refuse(it, "Only a message to an agent (@id) can be "
+		    "encrypted: leave \"encrypt\" out, or write to each.");
+	if (conf->ident == NULL)
+		return refuse(it, "This daemon has no key to encrypt with: "
+		    "start it without --ephemeral.");
+	if (!conf->enc)
+		return refuse(it, "This relay doesn't pass encrypted messages "
+		    "on: leave \"encrypt\" out to send it in the clear.");
+	return 0;
+}
+
+static int
+make_encrypted(struct item *it, const struct spool_item *q,
+    const struct wire_value *content, const char *in_reply_to,
+    const struct item_conf *conf)
+{
+	struct client_letter letter = { .from = conf->from, .to = it->target,
+	    .content = content->s, .len = content->len, .id = it->id,
+	    .in_reply_to = in_reply_to, .ts_ms = q->queued_ms };
+	unsigned char key[IDENT_KEY_LEN];
+	const char *why = NULL;
+	int rc = may_encrypt(it, conf);
+
+	if (rc == 0)
+		rc = check_content(it, content->s, content->len,
+		    conf->content_max);
+	if (rc < 0)
+		return rc;
+	rc = conf->key(conf->key_arg, it->target, key, &why);
+	if (rc == -EINVAL)
+		return refuse(it, "%s", why);
+	if (rc < 0)
+		return rc;
+	it->type = WIRE_MSG;
+	item_content_key(content->s, content->len, it->content_key);
+	rc = client_make_enc(&it->json, conf->ident, &letter, key);
+	if (rc == AC_E_VERIFICATION_FAILED || rc == -ENOKEY)
+		return refuse(it, "The keys can't be used to encrypt: %s.",
+		    rc == -ENOKEY ? "ours has no private half" :
+		    "the agent's is odd");
+	return rc;
 }
 
 /* A message given as JSON: its members are in m. */
 static int
-read_msg(struct item *it, const struct spool_item *q, const char *text,
-    size_t text_len, const struct wire_msg *m, const struct item_conf *conf)
+read_msg(struct item *it, const struct spool_item *q,
+    const struct wire_msg *m, const struct item_conf *conf)
 {
 	const struct wire_value *to = &m->f[WF_TO], *id = &m->f[WF_ID];
 	const struct wire_value *content = &m->f[WF_CONTENT];
+	const char *in_reply_to = wire_str(m, WF_IN_REPLY_TO);
+	bool encrypt;
 
 	if (*it->target == '\0') {
 		if (to->kind != WIRE_STR || !target_ok(to->s, to->len))
@@ -144,9 +178,8 @@ read_msg(struct item *it, const struct spool_item *q, const char *text,
 		return refuse(it, "\"to\" is another one than the directory: "
 		    "leave it out, or use outbox.jsonl.");
 	}
-	if (wants_encryption(text, text_len))
-		return refuse(it, "This daemon can't encrypt: leave "
-		    "\"encrypt\" out to send it in the clear.");
+	if (wants_encryption(it, m, &encrypt) < 0)
+		return -EINVAL;
 	if (content->kind != WIRE_STR)
 		return refuse(it, "\"content\" is missing: it is the text.");
 	if (id->kind == WIRE_STR) {
@@ -155,8 +188,9 @@ read_msg(struct item *it, const struct spool_item *q, const char *text,
 			    "characters.", WIRE_ID_MAX);
 		memcpy(it->id, id->s, id->len + 1);
 	}
-	return make_msg(it, q, content->s, content->len,
-	    wire_str(m, WF_IN_REPLY_TO), conf);
+	if (encrypt)
+		return make_encrypted(it, q, content, in_reply_to, conf);
+	return make_msg(it, q, content->s, content->len, in_reply_to, conf);
 }
 
 /* Another message of the protocol: what the agent wrote, with an id. */
@@ -212,7 +246,7 @@ read_line(struct item *it, const struct spool_item *q, const char *body,
 		    "\"content\":\"text\"}.", m->why != NULL ? m->why :
 		    "This is no JSON object.");
 	if (!wire_has(m, WF_TYPE) || strcmp(wire_str(m, WF_TYPE), "MSG") == 0)
-		return read_msg(it, q, body, len, m, conf);
+		return read_msg(it, q, m, conf);
 	rc = wire_parse(m, body, len, WIRE_FROM_CLIENT);
 	if (rc == -ENOMEM)
 		return rc;
@@ -237,7 +271,7 @@ read_file(struct item *it, const struct spool_item *q, const char *body,
 		start++;
 	if (start < len && body[start] == '{' &&
 	    wire_parse_object(m, body, len) == 0 && wire_has(m, WF_CONTENT))
-		return read_msg(it, q, body, len, m, conf);
+		return read_msg(it, q, m, conf);
 	/* What echo and editors put at the end isn't meant. */
 	if (len > 0 && body[len - 1] == '\n')
 		len--;
@@ -263,5 +297,10 @@ item_read(struct item *it, const struct spool_item *q, const char *body,
 	else
 		rc = read_line(it, q, body, len, conf, &m);
 	wire_msg_fini(&m);
+	/* A relay hangs up on a longer one, again and again. */
+	if (rc == 0 && conf->frame_max > 0 &&
+	    it->json.len > (size_t)conf->frame_max)
+		return refuse(it, "The message is longer than this relay "
+		    "takes: split it.");
 	return rc;
 }

@@ -14,11 +14,23 @@
 
 struct ident;
 
+/*
+ * The key to encrypt with for an agent: 0; -EINVAL: *why says why there is
+ * none; anything else: not now.
+ */
+typedef int item_key_fn(void *arg, const char *target, unsigned char *key,
+    const char **why);
+
 /* What has to be known to make a message of an item. Borrowed. */
 struct item_conf {
 	const struct ident	*ident;		/* NULL: nothing is signed */
 	const char		*nonce;		/* of the queue */
 	int64_t			 content_max;	/* UTF-16 units */
+	int64_t			 frame_max;	/* bytes of json; 0: no limit */
+	const char		*from;		/* our id at this relay */
+	bool			 enc;		/* it passes on what is encrypted */
+	item_key_fn		*key;
+	void			*key_arg;
 };
 
 struct item {
@@ -42,7 +54,7 @@ void	item_content_key(const char *content, size_t len, char key[65])
  * it can be sent again.
  *
  * Returns 0; -EINVAL: can't be sent, why says what to do, target is set as
- * far as it is known; -ENOMEM.
+ * far as it is known; what conf's key said: not now; -ENOMEM.
  */
 int	item_read(struct item *, const struct spool_item *, const char *body,
 	    size_t len, const struct item_conf *)

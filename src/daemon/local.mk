@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
+	%D%/ask.c \
 	%D%/bridge.c \
 	%D%/collect.c \
 	%D%/cursor.c %D%/cursor.h \
@@ -7,6 +8,8 @@ libdaemon_la_SOURCES = \
 	%D%/digest.c %D%/digest.h \
 	%D%/instance.c \
 	%D%/item.c %D%/item.h \
+	%D%/judge.c \
+	%D%/once.c %D%/once.h \
 	%D%/sender.c \
 	%D%/pace.c %D%/pace.h \
 	%D%/publish.c \
@@ -20,5 +23,6 @@ libdaemon_la_SOURCES = \
 	%D%/seen.c %D%/seen.h \
 	%D%/start.c \
 	%D%/state.h \
+	%D%/trust.c %D%/trust.h \
 	%D%/views.c \
 	%D%/worker.c %D%/worker.h

@@ -25,15 +25,9 @@
 #include "ident/ident.h"
 
 #define BACKLOG_MAX	(4 << 20)
-#define KEYS_MAX	1024
 #define SEEN_MAX	12000		/* a full new/, cur/ and ring */
 #define RING_READ_MAX	(64 << 20)
 #define ODD_LOGGED	20
-
-struct known_key {
-	char		id[40];
-	unsigned char	key[IDENT_KEY_LEN];
-};
 
 /* ------------------------------------------------------------ what is known */
 
@@ -126,60 +120,7 @@ dm_seen(struct daemon *d, const struct wire_msg *m, struct spool_box *box,
 	return found;
 }
 
-/* ------------------------------------------------------------- signatures */
-
-/* The sender's key, as far as it has told us: from this message or before. */
-static const unsigned char *
-sender_key(struct daemon *d, const struct wire_msg *m, const char *from)
-{
-	const struct wire_value *pub = &m->f[WF_PUBKEY];
-	struct known_key *k = map_get(&d->rx.keys, from, strlen(from));
-	unsigned char key[IDENT_KEY_LEN];
-	char id[IDENT_ID_MAX], long_id[IDENT_ID_MAX];
-
-	if (pub->kind != WIRE_STR || ident_key_parse(key, pub->s,
-	    pub->len) < 0)
-		return k != NULL ? k->key : NULL;
-	ident_key_id(key, 8, id);
-	ident_key_id(key, 16, long_id);
-	if (strcmp(from, id) != 0 && strcmp(from, long_id) != 0)
-		return NULL;	/* another's key: proves nothing */
-	if (k == NULL && d->rx.keys.count < KEYS_MAX &&
-	    (k = calloc(1, sizeof(*k))) != NULL) {
-		strncpy(k->id, from, sizeof(k->id) - 1);
-		if (map_put(&d->rx.keys, k->id, strlen(k->id), k) < 0) {
-			free(k);
-			k = NULL;
-		}
-	}
-	if (k != NULL)
-		memcpy(k->key, key, sizeof(key));
-	return k != NULL ? k->key : NULL;
-}
-
-/* Is the signature the sender's, over what the message says? */
-static bool
-is_verified(struct daemon *d, const struct wire_msg *m, const char *from)
-{
-	const struct wire_value *sig = &m->f[WF_SIG];
-	const struct wire_value *content = &m->f[WF_CONTENT];
-	const struct wire_value *to = &m->f[WF_TO];
-	int64_t ts = wire_int(m, WF_SENT_TS, wire_int(m, WF_TS, -1));
-	const unsigned char *key;
-	struct buf text = BUF_INIT;
-	bool good;
-
-	if (m->type != WIRE_MSG || sig->kind != WIRE_STR || ts < 0)
-		return false;
-	key = sender_key(d, m, from);
-	if (key == NULL)
-		return false;
-	wire_sign_msg(&text, to->s, content->s, content->len, ts);
-	good = buf_err(&text) == 0 && ident_verify(key, text.p, text.len,
-	    sig->s, sig->len) == 0;
-	buf_fini(&text);
-	return good;
-}
+/* ------------------------------------------------------------- addresses */
 
 /* JSON may have newlines between its tokens; a line may not. */
 static void
@@ -192,17 +133,13 @@ one_line(struct buf *b)
 
 /* The message as it goes into the spool: theirs, and what only we may say. */
 static int
-make_line(struct daemon *d, const struct wire_msg *m, const char *from,
-    const char *text, size_t len, struct buf *line)
+make_line(const struct verdict *v, const char *text, size_t len,
+    struct buf *line)
 {
-	static const enum wire_field ours[] = { WF_VERIFIED, WF_ENCRYPTED,
-	    WF_SPOOLED_AT };
-	int rc = wire_copy_without(line, text, len, ours, AC_COUNTOF(ours));
+	int rc = judge_print(v, text, len, line);
 
 	if (rc < 0)
 		return rc;
-	if (from != NULL)
-		wire_put_bool(line, WF_VERIFIED, is_verified(d, m, from));
 	wire_put_int(line, WF_SPOOLED_AT, clock_wall_ms());
 	wire_end(line);
 	one_line(line);
@@ -394,11 +331,55 @@ find_box(struct daemon *d, const struct address *a, struct spool_box **box)
 	return rc;
 }
 
+/* A box that was opened before, in another message: nothing but its number. */
+static int
+pass_over(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
+    const struct address *a, uint64_t mailbox_seq)
+{
+	char none[] = "";
+	const struct buf nothing = { .p = none };
+	struct staged *s;
+
+	odd(d, "encrypted message that came before", a->from, a->box);
+	if (mailbox_seq == 0)
+		return 0;
+	s = staged_new(box, &nothing);
+	if (s == NULL)
+		return -ENOMEM;
+	place(d, s, m, a, mailbox_seq);
+	s->published = true;
+	d->rx.mailbox_seq = mailbox_seq;
+	publish_add(d, s);
+	return 0;
+}
+
+static int
+judge_and_stage(struct daemon *d, struct spool_box *box,
+    const struct wire_msg *m, const struct address *a, uint64_t mailbox_seq,
+    const char *text, size_t len)
+{
+	struct buf line = BUF_INIT;
+	struct verdict v;
+	int rc = judge_message(d, m, a->from, a->own, &v);
+
+	if (rc == 0 && v.again) {
+		rc = pass_over(d, box, m, a, mailbox_seq);
+	} else if (rc == 0) {
+		rc = make_line(&v, text, len, &line);
+		if (rc == 0)
+			rc = stage(d, box, m, a, mailbox_seq, &line);
+		if (rc == 0)
+			judge_staged(d, m, &v, a->own, mailbox_seq);
+		buf_fini(&line);
+	}
+	judge_fini(&v);
+	return rc;
+}
+
 /* 0: it is dealt with; -ENOSPC and its kin: not yet. */
 static int
 take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
 {
-	struct buf line = BUF_INIT;
 	uint64_t mailbox_seq = 0;
 	struct spool_box *box;
 	struct address a;
@@ -414,10 +395,7 @@ take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
 	    mailbox_admits(d, m, &a, box, &mailbox_seq);
 	if (!fresh)
 		return 0;
-	rc = make_line(d, m, a.from, text, len, &line);
-	if (rc == 0)
-		rc = stage(d, box, m, &a, mailbox_seq, &line);
-	buf_fini(&line);
+	rc = judge_and_stage(d, box, m, &a, mailbox_seq, text, len);
 	if (rc == 0 && a.room != NULL)
 		resume_took(a.room, m);
 	else if (rc == 0 && !a.own && m->type == WIRE_MSG)
@@ -509,7 +487,7 @@ receive_event(struct daemon *d, struct room *room, const char *text,
 
 	if (d->full)
 		return;		/* presence is not worth a disk */
-	rc = make_line(d, NULL, NULL, text, len, &line);
+	rc = make_line(NULL, text, len, &line);
 	if (rc == 0)
 		rc = spool_ring_main(d->sp, &ring);
 	if (rc == 0)
@@ -553,12 +531,6 @@ receive_session(struct daemon *d)
 void
 receive_fini(struct daemon *d)
 {
-	struct known_key *k;
-	size_t at = 0;
-
-	while ((k = map_next(&d->rx.keys, &at)) != NULL)
-		free(k);
-	map_fini(&d->rx.keys);
 	seen_free(d->rx.dm_seen);
 	buf_fini(&d->rx.backlog);
 }

@@ -177,7 +177,9 @@ transmit(struct daemon *d, const struct spool_item *q, uint64_t *ping)
 	struct outgoing *tx = &d->tx;
 	struct item_conf conf = { .ident = d->ident,
 	    .nonce = spool_queue_nonce(tx->queue),
-	    .content_max = d->info.content_max };
+	    .content_max = d->info.content_max,
+	    .frame_max = d->info.frame_max, .from = d->me,
+	    .enc = d->info.caps_enc, .key = ask_key, .key_arg = d };
 	int rc;
 
 	rc = item_read(&tx->item, q, tx->body.p != NULL ? tx->body.p : "",
@@ -558,6 +560,7 @@ sender_session(struct daemon *d)
 void
 sender_offline(struct daemon *d)
 {
+	ask_offline(d);
 	d->tx.count = 0;
 	d->tx.upto = 0;		/* what is done already is skipped */
 }
@@ -567,6 +570,7 @@ sender_tick(struct daemon *d)
 {
 	struct outgoing *tx = &d->tx;
 
+	ask_tick(d);
 	if (d->connected && tx->count > 0 && !tx->flight[0].again &&
 	    !d->full && clock_mono_ms() - tx->flight[0].sent_ms > ANSWER_MS)
 		client_reset(d->client, -ETIMEDOUT,

@@ -22,6 +22,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/rnd.h"
+#include "daemon/once.h"
+#include "daemon/trust.h"
 #include "ident/ident.h"
 
 #define TICK_MS		1000
@@ -32,6 +34,7 @@
 #define KEEP_CUR	1000
 #define KEEP_NEW	10000
 #define CURSOR_FILE_MAX	(1 << 20)
+#define ONCE_KEPT	8192	/* encrypted messages that are remembered */
 #define IDENTITY	"identity.json"
 
 /* The writing end: the only thing that a signal handler may touch. */
@@ -155,6 +158,13 @@ make_identity(struct daemon *d)
 	return rc;
 }
 
+static int
+load_from(struct daemon *d, int dir, const char *path)
+{
+	return ident_load_pass(&d->ident, dir, path, 0, d->conf->pass,
+	    d->conf->pass_len);
+}
+
 /* -i; else the instance's own; else, by default, the commands'; else new. */
 static int
 load_identity(struct daemon *d)
@@ -164,20 +174,23 @@ load_identity(struct daemon *d)
 	int rc;
 
 	if (d->conf->identity != NULL)
-		rc = ident_load(&d->ident, AT_FDCWD, path);
+		rc = load_from(d, AT_FDCWD, path);
 	else
-		rc = ident_load(&d->ident, spool_dir(d->sp), path);
+		rc = load_from(d, spool_dir(d->sp), path);
 	if (d->conf->identity == NULL && rc == -ENOENT &&
 	    strcmp(d->conf->instance, "default") == 0)
-		rc = ident_load(&d->ident, d->root, path);
+		rc = load_from(d, d->root, path);
 	if (d->conf->identity == NULL && rc == -ENOENT)
 		rc = make_identity(d);
 	if (rc == -EACCES)
 		return give_up(d, rc, "Others can read the key in %s: "
 		    "chmod 600 it.", path);
 	if (rc == -ENOKEY)
-		return give_up(d, rc, "The key in %s has a passphrase: a "
-		    "daemon needs one without.", path);
+		return give_up(d, rc, "The key in %s has a passphrase: give "
+		    "it with --passphrase-fd.", path);
+	if (rc == -EKEYREJECTED)
+		return give_up(d, rc, "This is not the passphrase of the key "
+		    "in %s.", path);
 	if (rc < 0)
 		return give_up(d, rc, "Can't use the identity %s: %s.", path,
 		    ac_strerror(rc));
@@ -361,6 +374,26 @@ load_cursor(struct daemon *d)
 	return 0;
 }
 
+/* What is remembered of other agents: their keys, and what they encrypted. */
+static int
+load_memory(struct daemon *d)
+{
+	const struct cursor_pos *mailbox = &d->rx.cursor.mailbox;
+	unsigned line = 0;
+	int rc = trust_open(&d->trust, spool_dir(d->sp), &line);
+
+	if (rc == -EINVAL && line > 0)
+		return give_up(d, rc, "known_agents, line %u, is not "
+		    "\"@id key name time\": mend it or take it out.", line);
+	if (rc < 0)
+		return give_up(d, rc, "Can't read known_agents: %s.",
+		    ac_strerror(rc));
+	rc = once_open(&d->rx.once, spool_dir(d->sp), ONCE_KEPT,
+	    mailbox->epoch, mailbox->seq);
+	return rc < 0 ? give_up(d, rc, "Can't read enc_seen: %s.",
+	    ac_strerror(rc)) : 0;
+}
+
 static int
 recover_boxes(struct daemon *d)
 {
@@ -416,6 +449,8 @@ open_spool(struct daemon *d)
 	if (rc < 0)
 		return give_up(d, rc, "%s", ac_strerror(rc));
 	rc = load_cursor(d);
+	if (rc == 0)
+		rc = load_memory(d);
 	if (rc < 0)
 		return rc;
 	rc = spool_watch_open(&d->watch, d->sp, SPOOL_HINT_INSTANCE |
@@ -482,6 +517,8 @@ fini(struct daemon *d)
 	client_free(d->client);
 	publish_fini(d);
 	receive_fini(d);
+	trust_free(d->trust);
+	once_free(d->rx.once);
 	sender_fini(d);
 	room_fini_all(d);
 	while ((p = map_next(&d->peers, &at)) != NULL)
@@ -565,7 +602,6 @@ daemon_run(const struct daemon_conf *conf, char **why)
 	d->ready_fd = conf->ready_fd;
 	map_init(&d->rooms);
 	map_init(&d->peers);
-	map_init(&d->rx.keys);
 	rc = daemon_name_ok(conf->instance) ? setup(d) : give_up(d, -EINVAL,
 	    "An instance's name is 1 to 32 letters, digits, '_' and '-'.");
 	if (rc == 0)

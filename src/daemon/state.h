@@ -5,6 +5,9 @@
  *	start.c		identity, lock, directories; the loop; the end
  *	bridge.c	what the relay says and what files do, to whom it goes
  *	receive.c	message to staged file
+ *	judge.c		who wrote it, and what is in its box
+ *	trust.c once.c	whose key is whose; which boxes were opened before
+ *	ask.c		the key of whom something is to be encrypted for
  *	publish.c	staged file to new/ (the order: spool/spool.h)
  *	recover.c	what a crash left between two of those steps
  *	room.c		channels: join, leave, refusals, rosters
@@ -84,7 +87,8 @@ struct receiver {
 	char		 mailbox_epoch[CURSOR_EPOCH_MAX];
 	bool		 dm_check;	/* numbers began anew: look inside */
 	struct seen	*dm_seen;	/* for that */
-	struct map	 keys;		/* agent id to struct known_key */
+	struct once	*once;		/* encrypted ones that were had */
+	unsigned	 changes;	/* log lines about changed keys */
 	int		 odd;		/* log lines about hostile names */
 };
 
@@ -152,6 +156,16 @@ struct outgoing {
 	unsigned	 receipts;	/* since the last trim */
 };
 
+/* An agent that is asked for its key. */
+struct asking {
+	bool		 on;
+	char		 target[SPOOL_BOX_MAX];
+	char		 nonce[CLIENT_NONCE_MAX];
+	char		 id[24];	/* of the request */
+	char		 why[256];	/* of the answer, for what waits */
+	int64_t		 since_ms;	/* mono */
+};
+
 /* --------------------------------------------------------------- daemon */
 
 struct daemon {
@@ -186,6 +200,8 @@ struct daemon {
 	unsigned		 joins;		/* of this session */
 	int64_t			 join_at;	/* mono: not before */
 	struct outgoing		 tx;
+	struct trust		*trust;		/* whose key is whose */
+	struct asking		 ask;
 	struct map		 peers;		/* name to struct peer_box */
 
 	uint64_t		 sent, failed, archived, dropped, delivered;
@@ -249,6 +265,52 @@ void	receive_event(struct daemon *, struct room *, const char *text,
 	    size_t len) AC_NONNULL(1, 3);
 /* Put what identifies the messages of a box into a set: ring, new/, cur/. */
 void	receive_remember(struct spool_box *, struct seen *) AC_NONNULL(1, 2);
+
+/* --------------------------------------------------------------- judge.c */
+
+/* What is found out about a message, and only we may say. */
+struct verdict {
+	bool		 verified;	/* the signature is the id's owner's */
+	bool		 known;		/* who is in known_agents */
+	bool		 key_changed;	/* it is another key's */
+	bool		 encrypted;	/* inner has content, sig, in_reply_to */
+	bool		 again;		/* an encrypted one that came before */
+	const char	*enc_error;	/* why a box wasn't opened, or NULL */
+	unsigned char	 key[32];	/* of the sender, if verified */
+	struct buf	 text;		/* of inner */
+	struct wire_msg	 inner;
+};
+
+/* 0, or -ENOMEM. To be finished in any case. own: we sent it. */
+int	judge_message(struct daemon *, const struct wire_msg *,
+	    const char *from, bool own, struct verdict *)
+	    AC_NONNULL(1, 2, 3, 5) AC_MUST_CHECK;
+void	judge_fini(struct verdict *) AC_NONNULL(1);
+/*
+ * Append the text without its closing brace and without what is ours to say,
+ * and then what the verdict (NULL: none is due) says. As wire_copy_without().
+ */
+int	judge_print(const struct verdict *, const char *text, size_t len,
+	    struct buf *line) AC_NONNULL(2, 4) AC_MUST_CHECK;
+/* It is staged: the same box isn't opened again. */
+void	judge_staged(struct daemon *, const struct wire_msg *,
+	    const struct verdict *, bool own, uint64_t mailbox_seq)
+	    AC_NONNULL(1, 2, 3);
+
+/* ----------------------------------------------------------------- ask.c */
+
+/*
+ * The key of an agent (an item_key_fn). 0; -EAGAIN: it is being asked, and
+ * sender_pump() is called when that is over; -EINVAL: *why; or what
+ * client_send() says.
+ */
+int	ask_key(void *daemon, const char *target, unsigned char *key,
+	    const char **why) AC_NONNULL(1, 2, 3, 4) AC_MUST_CHECK;
+/* True if it was the answer to a question of ours. */
+bool	ask_message(struct daemon *, const struct wire_msg *) AC_NONNULL(1, 2);
+bool	ask_error(struct daemon *, const struct wire_msg *) AC_NONNULL(1, 2);
+void	ask_offline(struct daemon *) AC_NONNULL(1);
+void	ask_tick(struct daemon *) AC_NONNULL(1);
 
 /* ------------------------------------------------------------- recover.c */
 

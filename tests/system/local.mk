@@ -16,7 +16,8 @@ SYSTEM_TESTS = \
 	%D%/test_operator.py \
 	%D%/test_promises.py \
 	%D%/test_protocol.py \
-	%D%/test_restart.py
+	%D%/test_restart.py \
+	%D%/test_trust.py
 TESTS += $(SYSTEM_TESTS)
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = env AGENTCHAT=$(abs_top_builddir)/agentchat \
