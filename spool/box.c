@@ -484,19 +484,34 @@ spool_box_sub(const struct spool_box *box, enum spool_sub sub)
 	return box->sub[sub];
 }
 
-int
-spool_each_box(struct spool *sp, int (*fn)(void *, const char *), void *arg)
+static int
+each_dir(struct spool *sp, bool fit, int (*fn)(void *, const char *),
+    void *arg)
 {
 	struct fs_list l;
 	int rc;
 
-	forget_graves(sp, NULL);
 	rc = fs_list(sp->dir, FS_DIRS, &l);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < l.n && rc == 0; i++)
-		if (spool_box_name_ok(l.name[i], strlen(l.name[i])))
+		if ((l.name[i][0] == '#' || l.name[i][0] == '@') &&
+		    spool_box_name_ok(l.name[i], strlen(l.name[i])) == fit)
 			rc = fn(arg, l.name[i]);
 	fs_list_fini(&l);
 	return rc;
+}
+
+int
+spool_each_box(struct spool *sp, int (*fn)(void *, const char *), void *arg)
+{
+	forget_graves(sp, NULL);
+	return each_dir(sp, true, fn, arg);
+}
+
+int
+spool_each_misnamed(struct spool *sp, int (*fn)(void *, const char *),
+    void *arg)
+{
+	return each_dir(sp, false, fn, arg);
 }

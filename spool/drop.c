@@ -368,17 +368,20 @@ by_age(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* Say once that something is in out/ that can't be sent. */
+/* Say once that something is in out/ that can't be sent; one at each look. */
 static void
 note_odd(struct spool_queue *q, const char *box, const char *name, int why)
 {
 	uint32_t sum = crc32c(crc32c(0, box, strlen(box)), name, strlen(name));
 
+	if (q->drops.odd != 0)
+		return;
 	for (size_t i = 0; i < AC_COUNTOF(q->odd); i++)
 		if (q->odd[i] == sum)
 			return;
 	q->odd[q->nodd++ % AC_COUNTOF(q->odd)] = sum;
 	q->drops.odd = why;
+	snprintf(q->odd_name, sizeof(q->odd_name), "%s", name);
 }
 
 /* The files of out/ that may be sent, oldest first. */
@@ -533,6 +536,12 @@ take_drops(struct spool_queue *q, struct spool_box *box, size_t max_items)
 	/* What was claimed before an error goes on its way. */
 	err = queue_commit(q);
 	return err < 0 ? err : rc;
+}
+
+const char *
+spool_intake_odd(const struct spool_queue *q)
+{
+	return q->odd_name;
 }
 
 int

@@ -138,6 +138,7 @@ struct spool_queue {
 	struct queue_drops drops;
 	uint32_t	 odd[16];	/* reported, by checksum */
 	unsigned	 nodd;
+	char		 odd_name[256];	/* the one reported last */
 
 	int64_t		(*mono_ms)(void);	/* the clock; tests set it */
 	int		 idle_ms;	/* then retire; and this */

@@ -168,6 +168,9 @@ int	spool_box_sub(const struct spool_box *, enum spool_sub)	/* borrowed fd */
  */
 int	spool_each_box(struct spool *, int (*fn)(void *, const char *name),
 	    void *arg) AC_NONNULL(1, 2) AC_MUST_CHECK;
+/* The same of directories that begin with '#' or '@' and can't be boxes. */
+int	spool_each_misnamed(struct spool *, int (*fn)(void *arg,
+	    const char *name), void *arg) AC_NONNULL(1, 2) AC_MUST_CHECK;
 
 /* ------------------------------------------------------------- deliver.c */
 
@@ -429,11 +432,13 @@ bool	spool_queue_synced(const struct spool_queue *, uint64_t id)
  * Errors: -EAGAIN, the queue's disk is full, nothing was taken. What is no
  * regular file of ours is left alone and reported after all else was taken:
  * -ELOOP a symbolic link, -EMLINK a file with other names too, -EINVAL
- * anything else; for a file in out/ once, for outbox.jsonl at each call.
+ * anything else; for outbox.jsonl at each call, for a file in out/ once, one
+ * at each look: spool_intake_odd() is its name then, the queue's.
  */
 int	spool_intake_outbox(struct spool_queue *, size_t max_items,
 	    int *again_ms) AC_NONNULL(1, 3) AC_MUST_CHECK;
 int	spool_intake_drop(struct spool_queue *, struct spool_box *,
 	    size_t max_items, bool *busy) AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
+const char *spool_intake_odd(const struct spool_queue *) AC_NONNULL(1);
 
 #endif

@@ -274,7 +274,8 @@ instance_event(struct spool_watch *w, const struct inotify_event *ev,
 	if ((ev->mask & (IN_DELETE_SELF | IN_MOVE_SELF)) != 0) {
 		w->lost = true;
 	} else if ((ev->mask & IN_ISDIR) != 0) {
-		if (spool_box_name_ok(name, strlen(name)))
+		/* One that can be no box is news as well. */
+		if (name[0] == '#' || name[0] == '@')
 			tell(w, &w->instance, SPOOL_HINT_INSTANCE);
 	} else if (strcmp(name, OUTBOX) == 0) {
 		watch_outbox(w);

@@ -97,6 +97,7 @@ struct cmd_line {
 	int		 argc;		/* after the end: operands only */
 	char		**argv;
 	const char	*arg;		/* of the option just returned */
+	const char	*opt;		/* its long name */
 	const char	*server;	/* after the end; NULL: none given */
 	/* Shared options; NULL, false or -1 where not given. */
 	const char	*dir, *instance, *identity, *name, *ca;

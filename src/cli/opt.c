@@ -58,13 +58,13 @@ make_tables(const struct cmd *cmd, struct option longs[OPTS_MAX + 2],
 	*s = '\0';
 }
 
-static bool
-declares(const struct cmd *cmd, int c)
+static const struct cmd_opt *
+declared(const struct cmd *cmd, int c)
 {
 	for (const struct cmd_opt *o = cmd->opts; o != NULL && o->c != 0; o++)
 		if (o->c == c)
-			return true;
-	return false;
+			return o;
+	return NULL;
 }
 
 static void
@@ -150,6 +150,7 @@ cmd_getopt(struct cmd_line *cl)
 {
 	struct option longs[OPTS_MAX + 2];
 	char shorts[2 * OPTS_MAX + 4];
+	const struct cmd_opt *o;
 	int c, at;
 
 	make_tables(cl->cmd, longs, shorts);
@@ -162,17 +163,20 @@ cmd_getopt(struct cmd_line *cl)
 			cmd_line_here(cl);
 			return -1;
 		}
-		if (c == OPT_HELP || (c == 'h' && !declares(cl->cmd, 'h')))
+		if (c == OPT_HELP ||
+		    (c == 'h' && declared(cl->cmd, 'h') == NULL))
 			show_help(cl->cmd);
 		if (c == ':')
 			exit(cmd_usage(cl->cmd, "%s wants an argument",
 			    cl->argv[optind - 1]));
 		if (c == '?' && optopt > 0 && optopt < OPT_HELP &&
-		    !declares(cl->cmd, optopt))
+		    declared(cl->cmd, optopt) == NULL)
 			exit(cmd_usage(cl->cmd, "no option -%c", optopt));
 		if (c == '?')	/* unknown, ambiguous, or --flag=value */
 			exit(cmd_usage(cl->cmd, "no option %s",
 			    cl->argv[optind > at ? optind - 1 : at]));
+		o = declared(cl->cmd, c);
+		cl->opt = o != NULL ? o->name : NULL;
 		if (!keep_shared(cl, c))
 			return c;
 	}
@@ -182,9 +186,12 @@ cmd_getopt(struct cmd_line *cl)
 static void
 bad_argument(const struct cmd_line *cl, int rc, const char *what)
 {
+	const char *opt = cl->opt != NULL ? cl->opt : "";
+
 	if (rc == -ERANGE)
-		exit(cmd_usage(cl->cmd, "%s is out of range", cl->arg));
-	exit(cmd_usage(cl->cmd, "'%s' is no %s", cl->arg, what));
+		exit(cmd_usage(cl->cmd, "--%s %s is out of range", opt,
+		    cl->arg));
+	exit(cmd_usage(cl->cmd, "--%s: '%s' is no %s", opt, cl->arg, what));
 }
 
 int64_t

@@ -7,6 +7,7 @@
 #include "daemon/state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,6 +219,29 @@ on_box(void *arg, const char *name)
 	return 0;
 }
 
+/* Say so where the one who made the directory will look. */
+static int
+on_misnamed(void *arg, const char *name)
+{
+	static const char why[] = "The name can't be used: # and 1 to 31 "
+	    "letters, digits, '_' and '-' for a channel, an agent's @id for "
+	    "a conversation. Make a directory with such a name.\n";
+	struct daemon *d = arg;
+	int rc = 0, fd;
+
+	fd = openat(spool_dir(d->sp), name, O_RDONLY | O_DIRECTORY |
+	    O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return 0;	/* gone again */
+	if (faccessat(fd, ".error", F_OK, AT_SYMLINK_NOFOLLOW) == -1)
+		rc = spool_replace(fd, ".error", why, sizeof(why) - 1, false);
+	close(fd);
+	if (rc < 0)
+		log_warn("misnamed", "name", name, "err", ac_strerror(rc),
+		    NULL);
+	return 0;
+}
+
 /* Boxes that an agent took away. */
 static void
 drop_gone(struct daemon *d)
@@ -240,6 +264,8 @@ bridge_open_boxes(struct daemon *d)
 {
 	int rc = spool_each_box(d->sp, on_box, d);
 
+	if (rc == 0)
+		rc = spool_each_misnamed(d->sp, on_misnamed, d);
 	if (rc < 0)
 		log_warn("scan", "err", ac_strerror(rc), NULL);
 }

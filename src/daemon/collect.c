@@ -53,14 +53,32 @@ synced(void *arg, int result)
 	collect_outbox(d);
 }
 
+/* What is no file that can be sent, in the words of who put it there. */
+static const char *
+odd_text(int rc)
+{
+	switch (rc) {
+	case -ELOOP:
+		return "a symbolic link is not followed: put the file there";
+	case -EMLINK:
+		return "the file has other names (hard links): put a copy "
+		    "there";
+	case -EINVAL:
+		return "not a plain file of the daemon's own user";
+	default:
+		return ac_strerror(rc);
+	}
+}
+
 /* Shared by both intakes: 1 if there is more at once. */
 static bool
-took(struct daemon *d, int rc, const char *what)
+took(struct daemon *d, int rc, const char *box, const char *file)
 {
 	if (rc == -EAGAIN || daemon_disk_full(rc))
 		publish_disk_full(d, -ENOSPC);
 	else if (rc < 0 && rc != -ESTALE && rc != -ENOENT)
-		log_warn("intake", "of", what, "err", ac_strerror(rc), NULL);
+		log_warn("intake", "in", box, "file", file, "err",
+		    odd_text(rc), NULL);
 	return rc > 0;
 }
 
@@ -68,12 +86,17 @@ void
 collect_outbox(struct daemon *d)
 {
 	int again_ms = -1, rc;
+	bool odd;
 
 	if (d->full || d->stopping)
 		return;
 	rc = spool_intake_outbox(d->tx.queue, LINES_MAX, &again_ms);
-	if (took(d, rc, "outbox.jsonl"))
+	/* What is no file of ours is said at each call, and logged once. */
+	odd = rc == -ELOOP || rc == -EMLINK || rc == -EINVAL;
+	if (!(odd && rc == d->tx.outbox_rc) &&
+	    took(d, rc, ".", "outbox.jsonl"))
 		again_ms = 0;
+	d->tx.outbox_rc = odd ? rc : 0;
 	if (again_ms >= 0)
 		loop_timer_set(d->tx.intake, again_ms);
 	views_touch(d);
@@ -89,7 +112,7 @@ collect_drop(struct daemon *d, struct spool_box *box)
 	if (d->full || d->stopping)
 		return;
 	rc = spool_intake_drop(d->tx.queue, box, FILES_MAX, &busy);
-	if (took(d, rc, spool_box_name(box)))
+	if (took(d, rc, spool_box_name(box), spool_intake_odd(d->tx.queue)))
 		loop_timer_set(d->tx.drop, 0);
 	else if (busy && !loop_timer_on(d->tx.drop))
 		loop_timer_set(d->tx.drop, BUSY_MS);

@@ -442,6 +442,12 @@ open_spool(struct daemon *d)
 	if (fd != -1)
 		close(fd);
 	rc = sender_init(d);
+	if (rc == -EUCLEAN)
+		return give_up(d, rc, "The queue of what is to be sent, "
+		    "daemons/%s/queue, is damaged: move it out of the way to "
+		    "start with an empty one. What was not sent yet stays in "
+		    "it; what is in outbox.jsonl may go out again.",
+		    d->conf->instance);
 	if (rc < 0)
 		return give_up(d, rc, "Can't open the queue: %s.",
 		    ac_strerror(rc));

@@ -154,6 +154,7 @@ struct outgoing {
 	struct item	 item;
 	struct buf	 body;
 	unsigned	 receipts;	/* since the last trim */
+	int		 outbox_rc;	/* the last look's error, or 0 */
 };
 
 /* An agent that is asked for its key. */

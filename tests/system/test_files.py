@@ -390,8 +390,10 @@ def test_directories_with_other_names_are_let_be(anna):
     sh("mkdir -p notes '#a b' '#.x' && touch notes/x '#a b/x'", anna.dir)
     anna.outbox({"to": "#general", "content": "still here"})
     until(lambda: os.path.getsize(anna.dir / "outbox.jsonl") == 0, "sent")
-    assert os.listdir(anna.dir / "#a b") == ["x"]
-    assert os.listdir(anna.dir / "#.x") == []
+    # But for a word that they are no channels.
+    for name, mine in ("#a b", {"x"}), ("#.x", set()), ("notes", {"x"}):
+        assert set(os.listdir(anna.dir / name)) - {".error"} == mine
+    assert not (anna.dir / "notes" / ".error").exists()
 
 
 def test_an_outbox_line_may_be_any_message(relay, anna):
@@ -541,3 +543,58 @@ def test_three_daemons_a_thousand_messages_each(relay, started, root):
             kept = lines(ring)
             assert 0 < len(kept) <= 1000
             assert kept[-1]["type"] == "MSG"
+
+
+def test_a_directory_that_can_be_no_channel_says_why(anna):
+    for name in ("#two words", "#\u00fcber", "#", "@", "#" + 100 * "x"):
+        (anna.dir / name).mkdir()
+        error = anna.dir / name / ".error"
+        until(error.exists, "the reason in " + name)
+        assert "31 letters" in error.read_text()
+        assert os.listdir(anna.dir / name) == [".error"]
+        sh("rm -r '%s'" % name, anna.dir)
+
+
+def test_what_is_no_plain_file_is_named_in_the_log_once(anna):
+    out = anna.box("#general") / "out"
+    names = [fresh("link"), fresh("fifo")]
+    os.symlink("/etc/passwd", out / names[0])
+    os.mkfifo(out / names[1])
+
+    def said(name):
+        return anna.err.count('"file":"%s"' % name)
+    for i in range(2):
+        # A file to be sent is a reason to look.
+        sh("echo %d > '#general/out/%s'" % (i, fresh("x")), anna.dir)
+        until(lambda: sum(map(said, names)) > i, "the next to be named")
+    before = len(anna.receipts())
+    sh("echo x > '#general/out/%s'" % fresh("x"), anna.dir)
+    until(lambda: len(anna.receipts()) > before, "another look")
+    assert [said(n) for n in names] == [1, 1]
+    assert "not followed" in anna.err
+    for n in names:
+        assert os.path.lexists(out / n)
+        os.unlink(out / n)
+
+
+def test_a_damaged_queue_is_said_and_left_alone(relay):
+    root = directory("root")
+    d = Daemon(relay.url, root=root)
+    for i in range(9):
+        d.outbox({"to": d.id, "content": "note %d" % i})
+    until(lambda: d.status().get("sent") == 9, "the receipts")
+    assert d.stop() == 0
+    part = d.dir / "queue" / "0000000000000000"
+    bad = bytearray(part.read_bytes())
+    bad[300:306] = b"damage"
+    part.write_bytes(bad)
+    p = harness.run("daemon", relay.url, "--dir", root)
+    assert p.code == 1 and "damaged" in p.err and "queue" in p.err, p.err
+    assert part.read_bytes() == bad
+    os.rename(d.dir / "queue", d.dir / "queue.damaged")
+    d = d.again()
+    d.outbox({"to": d.id, "content": "anew"})
+    # What was still in outbox.jsonl goes out again before it.
+    until(lambda: d.status().get("sent", 0) > 0 and
+          d.status().get("queued") == 0, "the receipt")
+    assert d.stop() == 0

@@ -279,6 +279,7 @@ strange_things_are_left_alone_and_reported_once(void **state)
 	drop(o, "more", "more\n", 100);
 	assert_int_equal(take(o, 1, &busy), 1);
 	assert_int_equal(take(o, 1, &busy), -ELOOP);
+	assert_string_equal(spool_intake_odd(o->q), "link");
 	assert_int_equal(spool_queue_count(o->q), 2);
 	assert_int_equal(take(o, 0, &busy), 0);
 	assert_int_equal(mkfifoat(o->root, OUT "fifo", 0600), 0);
@@ -286,7 +287,10 @@ strange_things_are_left_alone_and_reported_once(void **state)
 	outq_append(o, "mine", "secret\n");
 	assert_int_equal(linkat(o->root, "mine", o->root, OUT "hard", 0), 0);
 	assert_int_equal(take(o, 0, &busy), -EMLINK);
+	/* One at each look. */
 	assert_int_equal(mkdirat(o->root, OUT "dir", 0700), 0);
+	assert_int_equal(mkdirat(o->root, OUT "dir2", 0700), 0);
+	assert_int_equal(take(o, 0, &busy), -EINVAL);
 	assert_int_equal(take(o, 0, &busy), -EINVAL);
 	assert_int_equal(take(o, 0, &busy), 0);
 	assert_false(busy);
