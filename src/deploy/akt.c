@@ -22,6 +22,7 @@
 #define GRACE_MS	10000	/* from being told to stop to being killed */
 #define AFTER_MS	1000	/* for what a grandchild still holds open */
 #define LOOK_MS		100	/* how often signals and the child are seen */
+#define READS_MAX	16	/* at once, of a stream: one may never dry up */
 
 extern char **environ;
 
@@ -34,8 +35,7 @@ struct stream {
 struct child {
 	const struct akt_run *run;
 	pid_t		 pid;
-	int		 status;
-	bool		 ended;	/* and reaped */
+	bool		 ended;	/* and not reaped: its number stays taken */
 	int		 in;	/* its standard input, or -1 */
 	size_t		 in_at;
 	struct stream	 out, err;
@@ -288,7 +288,15 @@ hear(struct stream *s, void *arg)
 	char chunk[16384];
 	ssize_t n;
 
-	while ((n = read(s->fd, chunk, sizeof(chunk))) > 0) {
+	for (int i = 0; i < READS_MAX; i++) {
+		n = read(s->fd, chunk, sizeof(chunk));
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return 0;
+		if (n <= 0) {
+			split(s, arg, true);
+			close_fd(&s->fd);
+			return 0;
+		}
 		buf_add(&s->text, chunk, (size_t)n);
 		if (buf_err(&s->text) < 0)
 			return -ENOMEM;
@@ -296,10 +304,6 @@ hear(struct stream *s, void *arg)
 		if (s->text.len > AKT_LINE_MAX)
 			return -EMSGSIZE;
 	}
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	split(s, arg, true);
-	close_fd(&s->fd);
 	return 0;
 }
 
@@ -328,9 +332,12 @@ signal_pending(void)
 }
 
 static void
-reap(struct child *c)
+look(struct child *c)
 {
-	if (c->ended || waitpid(c->pid, &c->status, WNOHANG) != c->pid)
+	siginfo_t info = { .si_pid = 0 };
+
+	if (c->ended || waitid(P_PID, (id_t)c->pid, &info,
+	    WEXITED | WNOHANG | WNOWAIT) == -1 || info.si_pid == 0)
 		return;
 	c->ended = true;
 	close_fd(&c->in);
@@ -359,7 +366,7 @@ turn(struct child *c)
 		stop(c, rc);
 	else if (c->rc == 0 && !c->run->deaf && signal_pending())
 		stop(c, -EINTR);
-	reap(c);
+	look(c);
 	if (c->ended && c->out.fd == -1 && c->err.fd == -1)
 		return false;
 	if (clock_mono_ms() < c->until)
@@ -368,6 +375,23 @@ turn(struct child *c)
 		return false;	/* somebody else keeps its output open */
 	stop(c, -ETIMEDOUT);
 	return true;
+}
+
+/* It has ended. */
+static int
+collect(const struct child *c)
+{
+	int status = 0;
+
+	/* What it left of its group goes with it if it was told to stop. */
+	if (c->rc != 0)
+		kill(-c->pid, SIGKILL);
+	while (waitpid(c->pid, &status, 0) == -1 && errno == EINTR)
+		;
+	if (c->rc < 0)
+		return c->rc;
+	return WIFEXITED(status) ? WEXITSTATUS(status) :
+	    128 + WTERMSIG(status);
 }
 
 int
@@ -387,19 +411,11 @@ akt_run(const struct akt_run *run)
 	if (rc == 0)
 		while (turn(&c))
 			;
-	/* A grandchild that lives on isn't ours to wait for. */
-	if (rc == 0 && c.rc != 0)
-		kill(-c.pid, SIGKILL);
 	split(&c.out, run->arg, true);
 	close_fd(&c.in);
 	close_fd(&c.out.fd);
 	close_fd(&c.err.fd);
 	buf_fini(&c.out.text);
 	buf_fini(&c.err.text);
-	if (rc < 0)
-		return rc;
-	if (c.rc < 0)
-		return c.rc;
-	return WIFEXITED(c.status) ? WEXITSTATUS(c.status) :
-	    128 + WTERMSIG(c.status);
+	return rc < 0 ? rc : collect(&c);
 }

@@ -118,6 +118,12 @@ def deploy(args):
     if MODE == "endless":
         put(created, "x" * (3 << 20))
         time.sleep(600)
+    if MODE == "flood":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        put(created)
+        while True:
+            os.write(1, b"[]\n" * 20000)
+            os.write(2, b"\n" * 20000)
     if MODE == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if MODE == "wait":

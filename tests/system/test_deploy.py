@@ -643,6 +643,12 @@ def test_an_akt_that_is_deaf_too_is_killed(akash):
     assert akash.list() == {DSEQ: "failed"}
 
 
+def test_an_akt_that_never_stops_talking_is_stopped(akash):
+    p = akash.up("--timeout", "1s", mode="flood", timeout=60)
+    assert p.code == TIMEOUT and "agentchat deploy --close " + DSEQ in p.err
+    assert akash.list() == {DSEQ: "failed"}
+
+
 # ------------------------------------------------------------------- money
 
 
