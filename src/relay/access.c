@@ -19,10 +19,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
 #define LIST_MAX (1 << 20)	/* bytes of a list */
+#define ADMIN_KEY_MAX 4096
 
 /* A list as text: entries are NUL-terminated, in a map by themselves. */
 struct access_list {
@@ -216,11 +218,36 @@ access_tick(struct relay *r)
 		access_reload(r);
 }
 
+/* Anywhere on the machine: spool_slurp() reads within the spool only. */
+static int
+slurp_key(const char *path, struct buf *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char *p = buf_reserve(out, ADMIN_KEY_MAX);
+	ssize_t n = -1;
+	int rc = 0;
+
+	if (fd == -1)
+		return -errno;
+	if (p == NULL) {
+		rc = -ENOMEM;
+	} else {
+		do
+			n = read(fd, p, ADMIN_KEY_MAX);
+		while (n == -1 && errno == EINTR);
+		rc = n == -1 ? -errno : 0;
+	}
+	close(fd);
+	if (rc == 0)
+		out->len += (size_t)n;
+	return rc;
+}
+
 static int
 read_admin_key(struct access *a, const char *path)
 {
 	struct buf key = BUF_INIT;
-	int rc = spool_slurp(AT_FDCWD, path, 4096, &key);
+	int rc = slurp_key(path, &key);
 
 	while (rc == 0 && key.len > 0 && (key.p[key.len - 1] == '\n' ||
 	    key.p[key.len - 1] == '\r'))

@@ -2,6 +2,7 @@
 # (Python's) on the other side. One file of tests is one test of `make check`.
 SYSTEM_TESTS = \
 	%D%/test_daemon_cli.py \
+	%D%/test_access.py \
 	%D%/test_cli_table.py \
 	%D%/test_commands.py \
 	%D%/test_deploy.py \
