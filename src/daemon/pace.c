@@ -15,8 +15,8 @@ pace_init(struct pace *p, double rate, double burst, int64_t now_ms)
 {
 	p->rate = (rate > 0 ? rate : DEFAULT_RATE) * MARGIN;
 	p->burst = burst > 0 ? burst : rate > 0 ? 1 : DEFAULT_BURST;
-	if (p->burst < 1)
-		p->burst = 1;
+	/* One is kept back: what we space, the network may bunch up. */
+	p->burst = p->burst > 2 ? p->burst - 1 : 1;
 	p->tokens = p->burst;
 	p->at_ms = now_ms;
 }
@@ -41,13 +41,6 @@ pace_take(struct pace *p, int64_t now_ms)
 	return true;
 }
 
-void
-pace_spend(struct pace *p, int64_t now_ms)
-{
-	p->tokens = tokens_at(p, now_ms) - 1;
-	p->at_ms = now_ms;
-}
-
 int64_t
 pace_wait_ms(const struct pace *p, int64_t now_ms)
 {
@@ -59,8 +52,10 @@ pace_wait_ms(const struct pace *p, int64_t now_ms)
 void
 pace_refused(struct pace *p, int64_t now_ms)
 {
-	p->burst = 1;
-	p->rate = p->rate * 0.9 > RATE_MIN ? p->rate * 0.9 : RATE_MIN;
+	if (p->burst > 1)
+		p->burst = p->burst > 2 ? p->burst / 2 : 1;
+	else
+		p->rate = p->rate * 0.9 > RATE_MIN ? p->rate * 0.9 : RATE_MIN;
 	p->tokens = 0;
 	p->at_ms = now_ms;
 }

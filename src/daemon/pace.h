@@ -24,13 +24,12 @@ void	pace_init(struct pace *, double rate, double burst, int64_t now_ms)
 	    AC_NONNULL(1);
 /* Take a token, or return false. */
 bool	pace_take(struct pace *, int64_t now_ms) AC_NONNULL(1);
-/* Something else took one at the relay: it is missing, even below nothing. */
-void	pace_spend(struct pace *, int64_t now_ms) AC_NONNULL(1);
 /* Milliseconds until there is a token; 0: now. */
 int64_t	pace_wait_ms(const struct pace *, int64_t now_ms) AC_NONNULL(1);
 /*
  * The relay says RATE_LIMITED although we kept to it: its clock or its rule is
- * another. Empty the bucket and slow down a little, for this session.
+ * another. Empty the bucket, and allow less at once; where that is one
+ * message already, slow down a little. For this session.
  */
 void	pace_refused(struct pace *, int64_t now_ms) AC_NONNULL(1);
 

@@ -24,6 +24,7 @@
 #define SETTLE_MS	5000	/* replay has come, or will not */
 #define JOIN_ID		"join-"
 #define CREATE_ID	"create-"
+#define LEAVE_ID	"leave-"
 
 struct room *
 room_find(struct daemon *d, const char *name)
@@ -51,6 +52,34 @@ room_free(struct room *r)
 	free(r);
 }
 
+/* Put a channel on the list of those to leave, or take it off. */
+static void
+leave_later(struct daemon *d, const char *name)
+{
+	struct leaving *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return;		/* the next session doesn't JOIN */
+	snprintf(l->name, sizeof(l->name), "%s", name);
+	l->next = d->leaving;
+	d->leaving = l;
+}
+
+static void
+leave_not(struct daemon *d, const char *name)
+{
+	struct leaving **at = &d->leaving, *l;
+
+	while ((l = *at) != NULL) {
+		if (name == NULL || strcmp(l->name, name) == 0) {
+			*at = l->next;
+			free(l);
+		} else {
+			at = &l->next;
+		}
+	}
+}
+
 void
 room_fini_all(struct daemon *d)
 {
@@ -60,6 +89,7 @@ room_fini_all(struct daemon *d)
 	while ((r = map_next(&d->rooms, &at)) != NULL)
 		room_free(r);
 	map_fini(&d->rooms);
+	leave_not(d, NULL);
 }
 
 int
@@ -93,6 +123,7 @@ room_want(struct daemon *d, const char *name, bool create, struct room **out)
 		room_free(r);
 		return rc;
 	}
+	leave_not(d, name);
 	bridge_watch_box(d, box);
 	*out = r;
 	return 0;
@@ -127,26 +158,15 @@ room_ask(struct daemon *d, struct room *r, enum wire_type type)
 	}
 	wire_puts(&b, WF_ID, id);
 	wire_end(&b);
-	if (type != WIRE_JOIN || ++d->joins > JOINS_FREE)
-		sender_spend(d);
+	d->joins += type == WIRE_JOIN;
 	return say(d, &b);
 }
 
 void
 room_leave(struct daemon *d, struct room *r, bool tell)
 {
-	struct buf b = BUF_INIT;
-
-	if (tell && d->connected && r->state == ROOM_IN) {
-		wire_begin(&b, WIRE_LEAVE);
-		wire_puts(&b, WF_CHANNEL, r->name);
-		wire_end(&b);
-		sender_spend(d);
-		/* Not sent: the next session doesn't JOIN. */
-		if (say(d, &b) < 0)
-			log_warn("leave", "channel", r->name, "sent", "no",
-			    NULL);
-	}
+	if (tell && r->state == ROOM_IN)
+		leave_later(d, r->name);
 	log_info("left", "channel", r->name, NULL);
 	set_state(d, r, ROOM_OUT);
 	cursor_forget(&d->rx.cursor, r->name);
@@ -155,6 +175,26 @@ room_leave(struct daemon *d, struct room *r, bool tell)
 	spool_box_drop(d->sp, r->box);
 	room_free(r);
 	views_unread(d);
+	room_pump(d);
+}
+
+/* The LEAVEs that are due, as far as the relay's rate allows. */
+static void
+send_leaves(struct daemon *d)
+{
+	while (d->leaving != NULL && sender_take_token(d)) {
+		struct buf b = BUF_INIT;
+		char id[SPOOL_BOX_MAX + 8];
+
+		snprintf(id, sizeof(id), "%s%s", LEAVE_ID, d->leaving->name);
+		wire_begin(&b, WIRE_LEAVE);
+		wire_puts(&b, WF_CHANNEL, d->leaving->name);
+		wire_puts(&b, WF_ID, id);
+		wire_end(&b);
+		if (say(d, &b) < 0)
+			return;
+		leave_not(d, d->leaving->name);
+	}
 }
 
 void
@@ -164,12 +204,28 @@ room_offline(struct daemon *d)
 	size_t at = 0;
 
 	d->joins = 0;
+	leave_not(d, NULL);
 	while ((r = map_next(&d->rooms, &at)) != NULL) {
 		set_state(d, r, ROOM_OUT);
 		r->asked_again = false;
 		roster_fini(&r->agents);
 		r->roster_dirty = true;
 	}
+}
+
+/* Send what the room needs next; if it costs, only what the rate allows. */
+static int
+advance(struct daemon *d, struct room *r)
+{
+	bool missing = r->state == ROOM_MISSING;
+	int rc;
+
+	if ((missing || d->joins >= JOINS_FREE) && !sender_take_token(d))
+		return 0;
+	rc = room_ask(d, r, missing ? WIRE_CREATE_CHANNEL : WIRE_JOIN);
+	if (rc == 0)
+		set_state(d, r, missing ? ROOM_CREATING : ROOM_ASKED);
+	return rc;
 }
 
 void
@@ -180,14 +236,13 @@ room_pump(struct daemon *d)
 
 	if (!d->connected || clock_mono_ms() < d->join_at)
 		return;
+	send_leaves(d);
 	while ((r = map_next(&d->rooms, &at)) != NULL) {
-		if (r->state != ROOM_OUT)
+		if (r->state != ROOM_OUT && r->state != ROOM_MISSING)
 			continue;
-		if (d->rooms_asked >= most || sender_waits(d))
-			return;
-		if (room_ask(d, r, WIRE_JOIN) < 0)
-			return;		/* the next tick tries again */
-		set_state(d, r, ROOM_ASKED);
+		if (d->rooms_asked >= most || sender_waits(d) ||
+		    advance(d, r) < 0)
+			return;		/* the next tick goes on */
 	}
 }
 
@@ -237,8 +292,16 @@ room_error(struct daemon *d, const struct wire_msg *m)
 {
 	const char *word = wire_str(m, WF_CODE), *why;
 	int code = word != NULL ? ac_errcode(word, strlen(word)) : 0;
-	struct room *r = blamed(d, m);
+	const char *re = wire_str(m, WF_RE);
+	struct room *r;
 
+	if (re != NULL && strncmp(re, LEAVE_ID, strlen(LEAVE_ID)) == 0) {
+		if (code == AC_E_RATE_LIMITED)
+			leave_later(d, re + strlen(LEAVE_ID));
+		d->join_at = clock_mono_ms() + RATE_WAIT_MS;
+		return true;
+	}
+	r = blamed(d, m);
 	if (r == NULL)
 		return false;
 	if (r->state != ROOM_ASKED && r->state != ROOM_CREATING)
@@ -246,19 +309,17 @@ room_error(struct daemon *d, const struct wire_msg *m)
 	why = wire_has(m, WF_MESSAGE) ? wire_str(m, WF_MESSAGE) :
 	    code != 0 ? ac_strerror(code) : "The relay refuses.";
 	if (code == AC_E_RATE_LIMITED) {
-		set_state(d, r, ROOM_OUT);
+		set_state(d, r, r->state == ROOM_CREATING ? ROOM_MISSING :
+		    ROOM_OUT);
 		d->join_at = clock_mono_ms() + RATE_WAIT_MS;
 	} else if (code == AC_E_CHANNEL_NOT_FOUND && r->state == ROOM_ASKED) {
-		set_state(d, r, ROOM_CREATING);
-		if (room_ask(d, r, WIRE_CREATE_CHANNEL) < 0)
-			set_state(d, r, ROOM_OUT);
+		set_state(d, r, ROOM_MISSING);
 	} else if (code == AC_E_CHANNEL_EXISTS && r->state == ROOM_CREATING) {
 		/* Somebody made it since we asked: that one is meant. */
 		set_state(d, r, ROOM_OUT);
 	} else {
 		refuse(d, r, why);
 	}
-	room_pump(d);
 	sender_pump(d);
 	return true;
 }
@@ -338,7 +399,6 @@ on_joined(struct daemon *d, const struct wire_msg *m, const char *name)
 	roster_fill(&r->agents, m);
 	r->roster_dirty = true;
 	views_touch(d);
-	room_pump(d);
 	sender_pump(d);
 }
 

@@ -313,6 +313,8 @@ sender_pump(struct daemon *d)
 	if (!d->connected || d->full || d->stopping ||
 	    (!daemon_relay_is_new(d) && d->rooms_asked > 0))
 		return;
+	/* What channels need goes first: messages may be for them. */
+	room_pump(d);
 	while (send_next(d))
 		;
 }
@@ -453,7 +455,6 @@ on_pong(struct daemon *d)
 	}
 	/* An old relay may not echo a DM; but it didn't refuse it. */
 	confirm(d, f);
-	room_pump(d);
 	sender_pump(d);
 }
 
@@ -520,7 +521,6 @@ sender_error(struct daemon *d, const struct wire_msg *m)
 		    ac_strerror(code) : "The relay refuses.");
 		fail_flight(d, f, why);
 	}
-	room_pump(d);
 	sender_pump(d);
 }
 
@@ -530,10 +530,10 @@ sender_waits(const struct daemon *d)
 	return !daemon_relay_is_new(d) && d->tx.count > 0;
 }
 
-void
-sender_spend(struct daemon *d)
+bool
+sender_take_token(struct daemon *d)
 {
-	pace_spend(&d->tx.pace, clock_mono_ms());
+	return pace_take(&d->tx.pace, clock_mono_ms());
 }
 
 bool

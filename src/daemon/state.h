@@ -97,6 +97,7 @@ struct receiver {
 enum room_state {
 	ROOM_OUT,		/* to be joined when there is a connection */
 	ROOM_ASKED,		/* JOIN is sent */
+	ROOM_MISSING,		/* the relay has none: to be created */
 	ROOM_CREATING,		/* CREATE_CHANNEL is sent */
 	ROOM_IN,
 	ROOM_REFUSED
@@ -120,7 +121,13 @@ struct room {
 	int64_t		 unread_mtime;	/* ms; of new/ when it was counted */
 };
 
-/* --------------------------------------------------------------- outbox */
+/* A channel that the relay has to be told we left. */
+struct leaving {
+	struct leaving	*next;
+	char		 name[SPOOL_BOX_MAX];
+};
+
+/* --------------------------------------------------------------- sender */
 
 #define FLIGHTS_MAX 64	/* sent and not yet stored, as the relay allows */
 
@@ -200,6 +207,7 @@ struct daemon {
 	size_t			 rooms_asked;
 	unsigned		 joins;		/* of this session */
 	int64_t			 join_at;	/* mono: not before */
+	struct leaving		*leaving;
 	struct outgoing		 tx;
 	struct trust		*trust;		/* whose key is whose */
 	struct asking		 ask;
@@ -371,8 +379,8 @@ void	sender_error(struct daemon *, const struct wire_msg *)
 	    AC_NONNULL(1, 2);
 /* Is something in flight whose ERROR would come without a name? */
 bool	sender_waits(const struct daemon *) AC_NONNULL(1);
-/* A request of room.c was sent: it counts at the relay too. */
-void	sender_spend(struct daemon *) AC_NONNULL(1);
+/* A request of room.c counts at the relay too: may it be sent now? */
+bool	sender_take_token(struct daemon *) AC_NONNULL(1);
 /* Is a line of this type for this channel in flight? */
 bool	sender_asks(const struct daemon *, enum wire_type, const char *channel)
 	    AC_NONNULL(1, 3);

@@ -180,6 +180,7 @@ class OurRelay(FakeRelay):
         self.stored = True      # say STORED at once
         self.silent = False     # answer no MSG at all
         self.verify = True
+        self.rate, self.burst = 10000, 10000
         self.j = 0
         super().__init__(**kw)
 
@@ -192,7 +193,8 @@ class OurRelay(FakeRelay):
         await c.say_({"type": "WELCOME", "agent_id": c.id, "server": "ours",
                       "name": c.name, "verified": not self.verify,
                       "epoch": self.epoch, "caps": ["ack", "stored"],
-                      "rate": {"per_second": 10000, "burst": 10000},
+                      "rate": {"per_second": self.rate,
+                               "burst": self.burst},
                       "limits": {"content": 4096, "frame": 65536}})
         if self.verify:
             await c.say_({"type": "VERIFIED", "agent_id": c.id})

@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -258,6 +259,35 @@ def test_what_was_not_stored_is_sent_again_with_its_id(relays, root, started):
     until(lambda: len(d.receipts()) == 5, "5 receipts")
     assert len(relay.channels["#general"]) == 5
     assert contents(d, "#general") == []
+
+
+def test_channels_are_made_as_the_rate_allows(relays, root, started):
+    relay = relays(OurRelay())
+    relay.rate, relay.burst = 50, 5
+    bucket = {"tokens": 5.0, "at": time.monotonic(), "refused": 0}
+
+    async def on_create(c, o):
+        now = time.monotonic()
+        bucket["tokens"] = min(5, bucket["tokens"] +
+                               (now - bucket["at"]) * 50)
+        bucket["at"] = now
+        if bucket["tokens"] < 1:
+            bucket["refused"] += 1
+            return await c.say_({"type": "ERROR", "code": "RATE_LIMITED",
+                                 "message": "Slower.", "re": o["id"]})
+        bucket["tokens"] -= 1
+        relay.channels[o["channel"]] = []
+        await c.say_({"type": "JOINED", "channel": o["channel"],
+                      "agents": [c.id], "seq": 0})
+    relay.on_CREATE_CHANNEL = on_create
+    d = start(relay, root, started)
+    names = ["#c%d" % n for n in range(30)]
+    for name in names:
+        os.mkdir(d.box(name))
+    joined(d, *names)
+    assert bucket["refused"] <= 5
+    # Nothing was asked for twice.
+    assert len(relay.conn().of("JOIN")) == 32
 
 
 # ------------------------------------------------------------------ receiving

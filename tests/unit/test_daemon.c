@@ -67,7 +67,7 @@ pace_takes_the_protocols_default_where_none_is_told(void **state)
 	pace_init(&p, 0, 0, 0);
 	while (pace_take(&p, 0))
 		n++;
-	assert_int_equal(n, 10);
+	assert_int_equal(n, 9);
 	assert_in_range(pace_wait_ms(&p, 0), 1000, 1100);
 }
 
