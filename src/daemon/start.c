@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -30,6 +31,8 @@
 #define SCAN_EVERY	30	/* ticks */
 #define POLL_MS		500	/* without inotify */
 #define GOODBYE_MS	3000
+#define LOCK_WAIT_MS	1000
+#define LOCK_LOOK_MS	20
 #define TRIM_AFTER	500	/* deliveries */
 #define KEEP_CUR	1000
 #define KEEP_NEW	10000
@@ -200,6 +203,26 @@ load_identity(struct daemon *d)
 	return 0;
 }
 
+/*
+ * A daemon that was killed lets go of its files one by one: it may hold the key
+ * for a moment after the instance is free. So don't give up at once.
+ */
+static int
+take_lock(int fd)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_LOOK_MS * 1000000 };
+
+	for (int left_ms = LOCK_WAIT_MS;; left_ms -= LOCK_LOOK_MS) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		if (left_ms <= 0)
+			return -EBUSY;
+		nanosleep(&pause, NULL);
+	}
+}
+
 /* Two daemons with one key would displace each other at the relay. */
 static int
 lock_key(struct daemon *d)
@@ -216,8 +239,8 @@ lock_key(struct daemon *d)
 	    O_NOFOLLOW | O_NONBLOCK, 0600);
 	rc = d->key_lock == -1 ? -errno : 0;
 	close(daemons);
-	if (rc == 0 && flock(d->key_lock, LOCK_EX | LOCK_NB) == -1)
-		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (rc == 0)
+		rc = take_lock(d->key_lock);
 	if (rc == -EBUSY)
 		return give_up(d, rc, "Another daemon is running with this "
 		    "identity: give this one its own (leave out -i).");
@@ -541,13 +564,14 @@ fini(struct daemon *d)
 	loop_timer_free(d->views);
 	loop_timer_free(d->stop);
 	loop_free(d->loop);
+	/* The instance last: who finds it free may start. */
+	close_fd(d->key_lock);
 	spool_close(d->sp);
 	ident_free(d->ident);
 	close_fd(d->signal_pipe[0]);
 	close_fd(d->signal_pipe[1]);
 	close_fd(d->sent_dir);
 	close_fd(d->failed_dir);
-	close_fd(d->key_lock);
 	close_fd(d->root);
 }
 
