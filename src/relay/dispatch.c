@@ -44,6 +44,7 @@ static const struct handler {
 	[WIRE_REJECT]		= { KNOWN, 1, on_step },
 	[WIRE_COMPLETE]		= { KNOWN, 1, on_step },
 	[WIRE_DISPUTE]		= { KNOWN, 1, on_step },
+	[WIRE_GET_PROPOSAL]	= { KNOWN, 1, on_get_proposal },
 	[WIRE_VERIFY_REQUEST]	= { KNOWN, 1, on_verify_request },
 	[WIRE_VERIFY_RESPONSE]	= { KNOWN, 0, on_verify_response },
 	[WIRE_ADMIN_KICK]	= { KNOWN, 1, on_admin_kick },

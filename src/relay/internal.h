@@ -394,7 +394,7 @@ handler_fn on_msg, on_ack;
 handler_fn on_verify_request, on_verify_response;
 handler_fn on_admin_kick, on_admin_ban, on_admin_unban;
 handler_fn on_set_presence, on_set_nick, on_typing;
-handler_fn on_proposal, on_step;
+handler_fn on_proposal, on_step, on_get_proposal;
 handler_fn on_get_rating, on_leaderboard;
 
 /*
@@ -524,6 +524,7 @@ struct work {
 	uint64_t	 pos[3];		/* records of its steps; 0: none */
 	uint64_t	 again[3];		/* what tells their resends */
 	char		 prev[65];		/* hash of the newest step */
+	struct work	*same;		/* another with this sig */
 	TAILQ_ENTRY(work) next;
 };
 
@@ -531,6 +532,7 @@ int	works_open(struct relay *) AC_NONNULL(1) AC_MUST_CHECK;
 void	works_close(struct relay *) AC_NONNULL(1);
 struct work *work_by_id(struct relay *, const char *, size_t len)
 	    AC_NONNULL(1, 2);
+/* One of those whose PROPOSAL has this sig; ->same leads to the others. */
 struct work *work_by_sig(struct relay *, const char *, size_t len)
 	    AC_NONNULL(1, 2);
 /* Add one (copied), perhaps in place of the oldest. -EDQUOT: no room. */
@@ -553,6 +555,7 @@ int	work_read(struct relay *, const struct work *, int place, struct buf *)
 int	work_replay(struct relay *, uint64_t pos, const void *body, size_t len)
 	    AC_NONNULL(1, 3) AC_MUST_CHECK;
 uint8_t	work_step_number(enum wire_type);
+enum wire_type work_step_type(uint8_t number);	/* WIRE_NONE: no step */
 
 /* ---- reputation.c: ratings of what this relay has carried */
 

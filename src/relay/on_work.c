@@ -6,8 +6,9 @@
  * step may be is ledger/proposal.c's; what its signatures cover, step.c's.
  *
  * A signature is its own proof, so a session needn't have proved its key. But
- * then anybody can say it again: a PROPOSAL's signature is taken once, and the
- * other steps can be made only once anyway.
+ * then anybody can say it again: a PROPOSAL's is taken once, sig or, where it
+ * has one, sig2, which no two have alike. The other steps can be made only
+ * once anyway.
  *
  * Old clients match on the message of INVALID_PROPOSAL: the word that says
  * what is wrong comes first in it.
@@ -27,7 +28,8 @@
 /* A step being made, or told again. */
 struct making {
 	struct peer	*peer;
-	const struct wire_msg *m;
+	const struct wire_msg *m;	/* what asks for it */
+	enum wire_type	 type;
 	struct work	*work;
 	enum proposal_party by;
 	enum proposal_status status;	/* what it makes of the proposal */
@@ -104,7 +106,7 @@ put_past(struct relay *r, struct buf *b, const struct making *x)
 {
 	static const enum wire_field as[] = { WF_PROPOSAL, WF_ACCEPT };
 	struct buf object = BUF_INIT;
-	int place = proposal_place(x->m->type), rc = 0;
+	int place = proposal_place(x->type), rc = 0;
 
 	for (int i = 0; rc == 0 && i < place; i++) {
 		buf_clear(&object);
@@ -119,7 +121,7 @@ put_past(struct relay *r, struct buf *b, const struct making *x)
 static int
 print(struct relay *r, struct buf *b, const struct making *x)
 {
-	enum wire_type type = x->m->type;
+	enum wire_type type = x->type;
 	const char *from = x->by == PROPOSAL_PROPOSER ? x->work->from :
 	    x->work->to;
 	char text[64];
@@ -161,31 +163,35 @@ print(struct relay *r, struct buf *b, const struct making *x)
 	return rc < 0 ? rc : buf_err(b);
 }
 
-/* It was made before: say so to its maker, and to nobody else. */
+/* A step that was made, told again: to p and to nobody else. */
 static int
-confirm_again(struct peer *p, const struct wire_msg *m, struct work *w)
+tell_again(struct peer *p, const struct wire_msg *m, struct work *w, int place)
 {
 	struct making x = { .peer = p, .m = m, .work = w, .replay = true };
-	int place = proposal_place(m->type);
 	struct relay *r = p->relay;
 	struct buf body = BUF_INIT;
+	struct step s;
 	int rc;
 
 	turn_commit(r);
-	x.by = work_party(w, p->key);
+	step_init(&s);
 	rc = store_read(r->store, w->pos[place], &body);
 	if (rc == 0)
 		rc = rec_work(&x.rec, body.p, body.len);
+	if (rc == 0)
+		rc = step_read(&s, x.rec.json, x.rec.json_len);
 	if (rc == 0) {
-		/* Of this very step: where it led to then. */
-		x.status = m->type == WIRE_PROPOSAL ? PROPOSAL_PENDING :
-		    place == 1 && m->type == WIRE_ACCEPT ? PROPOSAL_ACCEPTED :
-		    w->status;
-		x.object = (struct buf){ (char *)(uintptr_t)x.rec.json,
-		    x.rec.json_len, 0, false };
+		x.type = s.m.type;
+		x.by = work_party(w, s.key);
+		/* Where it led to then. */
+		x.status = place == 0 ? PROPOSAL_PENDING :
+		    x.type == WIRE_ACCEPT ? PROPOSAL_ACCEPTED : w->status;
+		buf_add(&x.object, x.rec.json, x.rec.json_len);
 		buf_clear(&r->json);
 		rc = print(r, &r->json, &x);
 	}
+	step_fini(&s);
+	buf_fini(&x.object);
 	buf_fini(&body);
 	if (rc < 0) {
 		buf_clear(&r->json);
@@ -193,6 +199,12 @@ confirm_again(struct peer *p, const struct wire_msg *m, struct work *w)
 	}
 	peer_reply(p);
 	return 0;
+}
+
+static int
+confirm_again(struct peer *p, const struct wire_msg *m, struct work *w)
+{
+	return tell_again(p, m, w, proposal_place(m->type));
 }
 
 /* ----------------------------------------------------------------- making */
@@ -421,12 +433,21 @@ choose_id(struct peer *p, const struct wire_msg *m, struct work *w)
 	return 0;
 }
 
-/* Its signature came before: again, or was it copied? */
+/* Its sig came before: again, or was it copied? 0: it is a new one. */
 static int
-seen(struct peer *p, const struct wire_msg *m, struct work *w)
+check_fresh(struct peer *p, const struct wire_msg *m, struct work **again)
 {
-	if (w->again[0] != 0 && w->again[0] == again_of(m))
-		return confirm_again(p, m, w);
+	const struct wire_value *sig = &m->f[WF_SIG];
+	struct work *w = work_by_sig(p->relay, sig->s, sig->len);
+	bool used = w != NULL;
+
+	for (; w != NULL; w = w->same)
+		if (w->again[0] != 0 && w->again[0] == again_of(m)) {
+			*again = w;
+			return 0;
+		}
+	if (!used || wire_has(m, WF_SIG2))
+		return 0;
 	return invalid(p, AC_E_INVALID_PROPOSAL, "This signature was used for "
 	    "another proposal: change the task or the time.");
 }
@@ -471,8 +492,8 @@ on_proposal(struct peer *p, const struct wire_msg *m)
 {
 	const struct wire_value *to = &m->f[WF_TO], *sig = &m->f[WF_SIG];
 	struct making x = { .peer = p, .m = m, .by = PROPOSAL_PROPOSER,
-	    .status = PROPOSAL_PENDING };
-	struct work new = { .status = PROPOSAL_NONE }, *w;
+	    .type = WIRE_PROPOSAL, .status = PROPOSAL_PENDING };
+	struct work new = { .status = PROPOSAL_NONE }, *again = NULL;
 	const char *why = proposal_check(m);
 	int rc = check_signed(p, m);
 
@@ -483,10 +504,11 @@ on_proposal(struct peer *p, const struct wire_msg *m)
 		rc = check_sig(p, m, "");
 	if (rc < 0)
 		return rc;
-	w = work_by_sig(p->relay, sig->s, sig->len);
-	if (w != NULL)
-		return seen(p, m, w);
-	rc = find_recipient(p, to, new.key[1]);
+	rc = check_fresh(p, m, &again);
+	if (again != NULL)
+		return confirm_again(p, m, again);
+	if (rc == 0)
+		rc = find_recipient(p, to, new.key[1]);
 	if (rc == 0)
 		rc = choose_id(p, m, &new);
 	if (rc < 0)
@@ -516,7 +538,7 @@ on_step(struct peer *p, const struct wire_msg *m)
 {
 	static const char no_key[REC_KEY_LEN] = { 0 };
 	const struct wire_value *id = &m->f[WF_PROPOSAL_ID];
-	struct making x = { .peer = p, .m = m };
+	struct making x = { .peer = p, .m = m, .type = m->type };
 	const char *why = proposal_check(m);
 	struct work *w;
 	bool made;
@@ -553,4 +575,24 @@ on_step(struct peer *p, const struct wire_msg *m)
 	buf_fini(&x.text);
 	buf_fini(&x.object);
 	return rc;
+}
+
+/* The newest step, for a party that has proved its key. */
+int
+on_get_proposal(struct peer *p, const struct wire_msg *m)
+{
+	const struct wire_value *id = &m->f[WF_PROPOSAL_ID];
+	struct work *w = work_by_id(p->relay, id->s, id->len);
+	int place = 2;
+
+	if (!p->verified)
+		return refuse(p, AC_E_AUTH_REQUIRED,
+		    "Prove your key first: answer the CHALLENGE.");
+	if (w == NULL)
+		return invalid(p, AC_E_PROPOSAL_NOT_FOUND, NULL);
+	if (work_party(w, p->key) == PROPOSAL_STRANGER)
+		return invalid(p, AC_E_NOT_PROPOSAL_PARTY, NULL);
+	while (place > 0 && w->pos[place] == 0)
+		place--;
+	return tell_again(p, m, w, place);
 }

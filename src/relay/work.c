@@ -34,6 +34,12 @@ work_step_number(enum wire_type type)
 	return n;
 }
 
+enum wire_type
+work_step_type(uint8_t number)
+{
+	return number < AC_COUNTOF(numbered) ? numbered[number] : WIRE_NONE;
+}
+
 int
 works_open(struct relay *r)
 {
@@ -84,13 +90,33 @@ list_of(struct works *all, enum proposal_status status)
 	return status == PROPOSAL_ACCEPTED ? &all->accepted : &all->over;
 }
 
+/* Out of the chain of those with its sig. */
+static void
+unlink_sig(struct works *all, struct work *w)
+{
+	size_t len = strlen(w->sig);
+	struct work *head = map_get(&all->sigs, w->sig, len), *p;
+
+	if (head != w) {
+		for (p = head; p->same != w; p = p->same)
+			;
+		p->same = w->same;
+		return;
+	}
+	/* In the same slot: that can't fail. */
+	if (w->same != NULL)
+		(void)!map_put(&all->sigs, w->same->sig, len, w->same);
+	else
+		map_del(&all->sigs, w->sig, len);
+}
+
 void
 work_forget(struct relay *r, struct work *w)
 {
 	struct works *all = r->works;
 
 	map_del(&all->ids, w->id, strlen(w->id));
-	map_del(&all->sigs, w->sig, strlen(w->sig));
+	unlink_sig(all, w);
 	TAILQ_REMOVE(list_of(all, w->status), w, next);
 	free(w);
 }
@@ -123,6 +149,7 @@ work_add(struct relay *r, const struct work *from, struct work **out)
 	if (w == NULL)
 		return -ENOMEM;
 	*w = *from;
+	w->same = work_by_sig(r, w->sig, strlen(w->sig));
 	if (map_put(&all->ids, w->id, strlen(w->id), w) < 0) {
 		free(w);
 		return -ENOMEM;

@@ -168,6 +168,10 @@ static const struct spec specs[WIRE_TYPE_COUNT] = {
 		RELAY = STEP(MAY(REASON), MAY(DISPUTED_BY)),
 	},
 
+	[WIRE_GET_PROPOSAL] = {
+		CLIENT = REQUEST(NEED(PROPOSAL_ID)),
+	},
+
 	/* presence */
 	[WIRE_SET_PRESENCE] = {
 		CLIENT = REQUEST(NEED(STATUS), MAY(STATUS_TEXT)),
