@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += libspool.la
 libspool_la_SOURCES = \
+	%D%/append.c \
 	%D%/box.c \
 	%D%/crc32c.c %D%/crc32c.h \
 	%D%/deliver.c \

@@ -92,6 +92,22 @@ int	spool_subdir(int dir, const char *name, bool create, int *fd)
  */
 bool	spool_component_ok(const char *name, size_t len) AC_NONNULL(1);
 
+/* -------------------------------------------------------------- append.c */
+
+/*
+ * Add a line (without its newline) to a file that only grows, made if need
+ * be, unless has() finds in the text so far (len bytes, whole, not empty) that
+ * it is there already. Durable; several processes may do it at once, and what
+ * a power cut has left of the same line is mended.
+ *
+ * Returns 1: added; 0: it was there; -EFBIG: the file has more than max bytes;
+ * -ENOSPC and its kin: the file is as it was.
+ */
+typedef bool spool_has_fn(void *arg, const char *text, size_t len);
+int	spool_append(int dir, const char *name, const void *line, size_t len,
+	    size_t max, spool_has_fn *, void *arg)
+	    AC_NONNULL(2, 3, 6) AC_MUST_CHECK;
+
 /* ----------------------------------------------------------------- box.c */
 
 struct spool;		/* one instance directory, held open */
