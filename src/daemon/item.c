@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "daemon/work.h"
 #include "ident/ident.h"
 #include "lib/client.h"
 #include "wire/limits.h"
@@ -195,8 +196,8 @@ read_msg(struct item *it, const struct spool_item *q,
 
 /* Another message of the protocol: what the agent wrote, with an id. */
 static int
-read_request(struct item *it, const char *text, size_t len,
-    const struct wire_msg *m)
+read_request(struct item *it, const struct spool_item *q, const char *text,
+    size_t len, const struct wire_msg *m, const struct item_conf *conf)
 {
 	static const enum wire_field ours[] = { WF_ID };
 	static const enum wire_field names[] = { WF_CHANNEL, WF_TO };
@@ -221,6 +222,8 @@ read_request(struct item *it, const char *text, size_t len,
 	}
 	if (wire_has(m, WF_ID) && m->f[WF_ID].len <= WIRE_ID_MAX)
 		memcpy(it->id, m->f[WF_ID].s, m->f[WF_ID].len + 1);
+	if (work_is_ours_to_sign(m, conf))
+		return work_sign(it, q, text, len, m, conf);
 	rc = wire_copy_without(&it->json, text, len, ours, AC_COUNTOF(ours));
 	if (rc < 0)
 		return rc;
@@ -253,7 +256,7 @@ read_line(struct item *it, const struct spool_item *q, const char *body,
 	if (rc < 0)
 		return refuse(it, "The relay would refuse this line: %s",
 		    m->why != NULL ? m->why : "unknown type");
-	return read_request(it, body, len, m);
+	return read_request(it, q, body, len, m, conf);
 }
 
 static int

@@ -31,6 +31,7 @@ struct item_conf {
 	bool			 enc;		/* it passes on what is encrypted */
 	item_key_fn		*key;
 	void			*key_arg;
+	const struct spool	*sp;		/* proposals/ is in it; NULL: none */
 };
 
 struct item {

@@ -25,4 +25,7 @@ libdaemon_la_SOURCES = \
 	%D%/state.h \
 	%D%/trust.c %D%/trust.h \
 	%D%/views.c \
+	%D%/work.c %D%/work.h \
+	%D%/work_sign.c \
 	%D%/worker.c %D%/worker.h
+libdaemon_la_LIBADD = libledger.la

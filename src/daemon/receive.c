@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "daemon/work.h"
 #include "ident/ident.h"
 
 #define BACKLOG_MAX	(4 << 20)
@@ -388,6 +389,11 @@ take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
 
 	if (!find_address(d, m, &a))
 		return 0;
+	if (m->type != WIRE_MSG) {
+		rc = work_take(d, m);
+		if (rc < 0)
+			return rc;
+	}
 	rc = find_box(d, &a, &box);
 	if (rc < 0)
 		return rc;

@@ -28,6 +28,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/outcome.h"
+#include "ledger/ledger.h"
 
 #define ANSWER_MS	60000	/* of the relay; then we connect anew */
 #define FULL_MS		50	/* the connection's queue is full */
@@ -179,7 +180,8 @@ transmit(struct daemon *d, const struct spool_item *q, uint64_t *ping)
 	    .nonce = spool_queue_nonce(tx->queue),
 	    .content_max = d->info.content_max,
 	    .frame_max = d->info.frame_max, .from = d->me,
-	    .enc = d->info.caps_enc, .key = ask_key, .key_arg = d };
+	    .enc = d->info.caps_enc, .key = ask_key, .key_arg = d,
+	    .sp = d->sp };
 	int rc;
 
 	rc = item_read(&tx->item, q, tx->body.p != NULL ? tx->body.p : "",
@@ -466,6 +468,8 @@ sender_message(struct daemon *d, const struct wire_msg *m, const char *text,
 	const char *from = wire_str(m, WF_FROM);
 
 	if (f != NULL && m->type == answer_type(f->type) &&
+	    (proposal_place(m->type) < 0 || from == NULL ||
+	    daemon_is_me(d, from)) &&
 	    d->tx.reply.len == 0 && len <= REPLY_MAX) {
 		buf_add(&d->tx.reply, text, len);
 		for (size_t i = 0; i < d->tx.reply.len; i++)

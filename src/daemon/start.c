@@ -25,6 +25,7 @@
 #include "base/rnd.h"
 #include "daemon/once.h"
 #include "daemon/trust.h"
+#include "daemon/work.h"
 #include "ident/ident.h"
 
 #define TICK_MS		1000
@@ -550,6 +551,7 @@ fini(struct daemon *d)
 	once_free(d->rx.once);
 	sender_fini(d);
 	room_fini_all(d);
+	work_fini(d);
 	while ((p = map_next(&d->peers, &at)) != NULL)
 		free(p);
 	map_fini(&d->peers);

@@ -14,6 +14,7 @@
  *	resume.c	which message of a channel comes next
  *	collect.c	outbox.jsonl and out/ to the queue
  *	sender.c	queue to relay to receipt
+ *	work.c		proposals/, receipts and ratings (work.h)
  *	views.c		status.json, unread.md (digest.c)
  *	readme.c	README, for who runs cat README
  */
@@ -212,6 +213,7 @@ struct daemon {
 	struct trust		*trust;		/* whose key is whose */
 	struct asking		 ask;
 	struct map		 peers;		/* name to struct peer_box */
+	struct deals		*deals;		/* work.c's */
 
 	uint64_t		 sent, failed, archived, dropped, delivered;
 	unsigned		 ticks;

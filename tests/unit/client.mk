@@ -9,5 +9,5 @@ check_PROGRAMS += %D%/test_daemon
 TESTS += %D%/test_daemon
 tests_unit_test_daemon_SOURCES = %D%/test_daemon.c %D%/unit.h
 tests_unit_test_daemon_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_daemon_LDADD = libdaemon.la liblib.la libident.la libwire.la \
+tests_unit_test_daemon_LDADD = libdaemon.la liblib.la libledger.la libident.la libwire.la \
 	libspool.la libbase.la $(CMOCKA_LIBS)
