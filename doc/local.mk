@@ -6,9 +6,11 @@ dist_man_MANS += \
 	%D%/man/agentchat-health.1 \
 	%D%/man/agentchat-identity.1 \
 	%D%/man/agentchat-read.1 \
+	%D%/man/agentchat-receipts.1 \
 	%D%/man/agentchat-send.1 \
 	%D%/man/agentchat-serve.1 \
 	%D%/man/agentchat-verify.1 \
+	%D%/man/agentchat-work.1 \
 	%D%/man/agentchat-deploy.yaml.5 \
 	%D%/man/agentchat-spool.5 \
 	%D%/man/agentchat-protocol.7

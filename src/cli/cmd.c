@@ -18,6 +18,8 @@
 	X(serve) X(daemon) X(status) \
 	X(send) X(read) X(wait) X(listen) \
 	X(channels) X(agents) X(create) X(invite) \
+	X(propose) X(accept) X(reject) X(complete) X(dispute) \
+	X(receipts) X(ratings) \
 	X(identity) X(verify) X(deploy) X(health) \
 	X(help)
 

@@ -4,22 +4,30 @@ libcli_la_SOURCES = \
 	%D%/agent_key.c %D%/agent_key.h \
 	%D%/background.c %D%/background.h \
 	%D%/cmd.c %D%/cmd.h \
+	%D%/cmd_accept.c \
 	%D%/cmd_agents.c \
 	%D%/cmd_channels.c \
+	%D%/cmd_complete.c \
 	%D%/cmd_create.c \
 	%D%/cmd_daemon.c \
 	%D%/cmd_deploy.c \
 	%D%/cmd_health.c \
+	%D%/cmd_dispute.c \
 	%D%/cmd_help.c \
 	%D%/cmd_identity.c \
 	%D%/cmd_invite.c \
 	%D%/cmd_listen.c \
+	%D%/cmd_propose.c \
+	%D%/cmd_ratings.c \
 	%D%/cmd_read.c \
+	%D%/cmd_receipts.c \
+	%D%/cmd_reject.c \
 	%D%/cmd_send.c \
 	%D%/cmd_serve.c \
 	%D%/cmd_status.c \
 	%D%/cmd_verify.c \
 	%D%/cmd_wait.c \
+	%D%/deal.c %D%/deal.h \
 	%D%/deploy_akash.c %D%/deploy_akash.h \
 	%D%/drop.c %D%/drop.h \
 	%D%/eyes.c %D%/eyes.h \
@@ -33,8 +41,9 @@ libcli_la_SOURCES = \
 	%D%/remote.c %D%/remote.h \
 	%D%/say.c \
 	%D%/show.c %D%/show.h \
-	%D%/state.c %D%/state.h
-libcli_la_LIBADD = librelay.la libdaemon.la libdeploy.la liblib.la libident.la libwire.la \
+	%D%/state.c %D%/state.h \
+	%D%/yaml.c %D%/yaml.h
+libcli_la_LIBADD = librelay.la libdaemon.la libdeploy.la liblib.la libledger.la libident.la libwire.la \
 	libspool.la libbase.la
 
 bin_PROGRAMS += agentchat

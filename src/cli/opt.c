@@ -79,6 +79,17 @@ show_help(const struct cmd *cmd)
 	exit(code);
 }
 
+/* -t is short for --timeout but where the command says otherwise. */
+static bool
+is_timeout(const struct cmd *cmd)
+{
+	const struct cmd_opt *o = cmd->opts;
+
+	while (o->c != 't')
+		o++;
+	return strcmp(o->name, "timeout") == 0;
+}
+
 /* Keep a shared option; false: it is the command's own. */
 static bool
 keep_shared(struct cmd_line *cl, int c)
@@ -109,6 +120,8 @@ keep_shared(struct cmd_line *cl, int c)
 		cl->pass_fd = (int)cmd_int(cl, 0, INT_MAX);
 		break;
 	case 't':
+		if (!is_timeout(cl->cmd))
+			return false;
 		cl->timeout_ms = cmd_span(cl, 0, INT64_C(1) << 40);
 		break;
 	default:

@@ -18,7 +18,8 @@ SYSTEM_TESTS = \
 	%D%/test_promises.py \
 	%D%/test_protocol.py \
 	%D%/test_restart.py \
-	%D%/test_trust.py
+	%D%/test_trust.py \
+	%D%/test_work.py
 TESTS += $(SYSTEM_TESTS)
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = env AGENTCHAT=$(abs_top_builddir)/agentchat \
@@ -26,3 +27,8 @@ PY_LOG_COMPILER = env AGENTCHAT=$(abs_top_builddir)/agentchat \
 dist_noinst_SCRIPTS += %D%/run
 EXTRA_DIST += $(SYSTEM_TESTS) %D%/harness.py %D%/conftest.py %D%/pytest.ini
 EXTRA_DIST += %D%/fake_akt.py %D%/fakerelay.py
+EXTRA_DIST += %D%/work.py
+
+check_PROGRAMS += %D%/elo
+tests_system_elo_SOURCES = %D%/elo.c
+tests_system_elo_LDADD = libledger.la

@@ -53,7 +53,7 @@ def test_there_are_commands():
 
 def test_the_overview_fits_a_screen():
     lines = overview().splitlines()
-    assert len(lines) <= 24 and max(map(len, lines)) <= 80
+    assert len(lines) <= 32 and max(map(len, lines)) <= 80
 
 
 @each
