@@ -7,4 +7,5 @@ libbase_la_SOURCES = \
 	%D%/err.c %D%/err.h \
 	%D%/log.c %D%/log.h \
 	%D%/map.c %D%/map.h \
+	%D%/notify.c %D%/notify.h \
 	%D%/rnd.c %D%/rnd.h

@@ -77,7 +77,7 @@ enum {
 
 #define CMD_OPT_DIR	{ OPT_DIR, "dir", "DIR", \
 	"root of the spools [$AGENTCHAT_DIR, ./.agentchat]" }
-#define CMD_OPT_INSTANCE { 'I', "instance", "NAME", \
+#define CMD_OPT_INSTANCE { 'I', "instance", "INSTANCE", \
 	"daemon instance [$AGENTCHAT_INSTANCE, default]" }
 #define CMD_OPT_IDENTITY { 'i', "identity", "FILE", \
 	"key to connect with [DIR/identity.json if there]" }

@@ -28,7 +28,7 @@ enum { OPT_POLL = OPT_OWN, OPT_STOP, OPT_STOP_ALL };
 #define STOP_MS		30000
 
 static const struct cmd_opt daemon_opts[] = {
-	{ 'n', "name", "NAME", "instance name [default]" },
+	{ 'n', "name", "INSTANCE", "instance name [default]" },
 	{ 'i', "identity", "FILE", "key to use [the instance's own]" },
 	CMD_OPT_PASS_FD,
 	CMD_OPT_EPHEMERAL,

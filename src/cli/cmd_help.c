@@ -5,33 +5,71 @@
 
 #include "cli/cmd.h"
 
+#include "cli/complete.h"
 #include "cli/out.h"
+
+enum { OPT_COMPLETIONS = OPT_OWN, OPT_WORDS };
+
+static const struct cmd_opt help_opts[] = {
+	{ OPT_COMPLETIONS, "completions", "SHELL",
+	    "print completions for bash, zsh or fish" },
+	{ OPT_WORDS, "words", "KIND", "print what they offer: commands, ..." },
+	CMD_OPT_INSTANCE,
+	CMD_OPT_DIR,
+	CMD_OPT_END
+};
+
+static int
+help_about(const struct cmd_line *cl, struct buf *b)
+{
+	const struct cmd *cmd, *near;
+
+	if (cl->argc == 0) {
+		cmd_help_all(b);
+		return EXIT_OK;
+	}
+	cmd = cmd_find(cl->argv[0]);
+	if (cmd != NULL) {
+		cmd_help_one(b, cmd);
+		return EXIT_OK;
+	}
+	near = cmd_nearest(cl->argv[0]);
+	if (near != NULL)
+		return cmd_fail(cl->cmd, EXIT_USAGE,
+		    "no command '%s': did you mean '%s'?", cl->argv[0],
+		    near->name);
+	return cmd_fail(cl->cmd, EXIT_USAGE, "no command '%s'", cl->argv[0]);
+}
 
 static int
 help_run(const struct cmd *self, int argc, char **argv)
 {
-	const struct cmd *cmd = NULL, *near;
+	const char *shell = NULL, *kind = NULL;
 	struct cmd_line cl;
 	struct buf b = BUF_INIT;
-	int code;
+	int c, code = EXIT_OK;
 
 	cmd_line_init(&cl, self, argc, argv);
-	while (cmd_getopt(&cl) != -1)
-		;
-	if (cl.argc > 0 && (cmd = cmd_find(cl.argv[0])) == NULL) {
-		near = cmd_nearest(cl.argv[0]);
-		if (near != NULL)
-			return cmd_fail(self, EXIT_USAGE,
-			    "no command '%s': did you mean '%s'?", cl.argv[0],
-			    near->name);
-		return cmd_fail(self, EXIT_USAGE, "no command '%s'",
-		    cl.argv[0]);
+	while ((c = cmd_getopt(&cl)) != -1) {
+		if (c == OPT_COMPLETIONS)
+			shell = cl.arg;
+		else if (c == OPT_WORDS)
+			kind = cl.arg;
 	}
-	if (cmd != NULL)
-		cmd_help_one(&b, cmd);
-	else
-		cmd_help_all(&b);
-	code = out_put(&b);
+	if ((shell != NULL) + (kind != NULL) + (cl.argc > 0) > 1)
+		return cmd_usage(self, "one at a time of a command, "
+		    "--completions and --words");
+	if (shell != NULL) {
+		if (complete_script(&b, shell) < 0)
+			code = cmd_usage(self,
+			    "completions are there for bash, zsh and fish");
+	} else if (kind != NULL) {
+		code = complete_words(&b, &cl, kind);
+	} else {
+		code = help_about(&cl, &b);
+	}
+	if (code == EXIT_OK)
+		code = out_put(&b);
 	buf_fini(&b);
 	return code;
 }
@@ -40,6 +78,7 @@ const struct cmd cmd_help = {
 	.name = "help",
 	.args = "[command]",
 	.summary = "Show the commands, or one of them",
+	.opts = help_opts,
 	.max_args = 1,
 	.run = help_run,
 };

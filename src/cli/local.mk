@@ -28,6 +28,7 @@ libcli_la_SOURCES = \
 	%D%/cmd_verify.c \
 	%D%/cmd_wait.c \
 	%D%/deal.c %D%/deal.h \
+	%D%/complete.c %D%/complete.h \
 	%D%/deploy_akash.c %D%/deploy_akash.h \
 	%D%/drop.c %D%/drop.h \
 	%D%/eyes.c %D%/eyes.h \
@@ -49,3 +50,24 @@ libcli_la_LIBADD = librelay.la libdaemon.la libdeploy.la liblib.la libledger.la 
 bin_PROGRAMS += agentchat
 agentchat_SOURCES = %D%/main.c
 agentchat_LDADD = libcli.la
+
+# The program prints its own completions; one built for another machine can't
+# be run here, and is installed without.
+if !CROSS
+bashcompletiondir = $(datadir)/bash-completion/completions
+zshcompletiondir = $(datadir)/zsh/site-functions
+fishcompletiondir = $(datadir)/fish/vendor_completions.d
+nodist_bashcompletion_DATA = completions/agentchat
+nodist_zshcompletion_DATA = completions/_agentchat
+nodist_fishcompletion_DATA = completions/agentchat.fish
+COMPLETE = $(MKDIR_P) completions && ./agentchat$(EXEEXT) help --completions
+
+completions/agentchat: agentchat$(EXEEXT)
+	$(AM_V_GEN)$(COMPLETE) bash > $@.tmp && mv $@.tmp $@
+completions/_agentchat: agentchat$(EXEEXT)
+	$(AM_V_GEN)$(COMPLETE) zsh > $@.tmp && mv $@.tmp $@
+completions/agentchat.fish: agentchat$(EXEEXT)
+	$(AM_V_GEN)$(COMPLETE) fish > $@.tmp && mv $@.tmp $@
+CLEANFILES += completions/agentchat completions/_agentchat \
+	completions/agentchat.fish
+endif

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/rnd.h"
 #include "daemon/once.h"
 #include "daemon/trust.h"
@@ -293,6 +294,7 @@ ticked(void *arg)
 {
 	struct daemon *d = arg;
 
+	notify_alive();
 	room_tick(d);
 	sender_tick(d);
 	views_count(d);
@@ -334,6 +336,7 @@ signalled(void *arg)
 		return;
 	}
 	log_info("stopping", NULL);
+	notify_send("STOPPING=1");
 	d->stopping = true;
 	loop_timer_set(d->stop, GOODBYE_MS);
 	client_close(d->client);
@@ -611,6 +614,10 @@ run(struct daemon *d)
 	views_touch(d);
 	bridge_scan(d);
 	loop_timer_set(d->tick, TICK_MS);
+	/* The files work from here on, whether the relay is there or not. */
+	rc = notify_send("READY=1");
+	if (rc < 0)
+		log_warn("notify", "err", ac_strerror(rc), NULL);
 	rc = loop_run(d->loop);
 	if (rc < 0 && d->rc == 0)
 		d->rc = give_up(d, rc, "The event loop broke.");

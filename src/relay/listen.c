@@ -17,6 +17,7 @@
 #include <libwebsockets.h>
 
 #include "base/log.h"
+#include "base/notify.h"
 #include "relay/internal.h"
 #include "relay/listen.h"
 #include "relay/loop.h"
@@ -235,6 +236,7 @@ stop(struct relay *r)
 		return;
 	}
 	log_info("stopping", NULL);
+	notify_send("STOPPING=1");
 	r->stopping = true;
 	turn_end(r);
 	LIST_FOREACH(p, &r->peers, all)
@@ -286,6 +288,7 @@ listen_watch(struct lws *wsi, enum lws_callback_reasons why, void *user,
 void
 listen_tick(struct relay *r, int64_t now_ms)
 {
+	notify_alive();
 	peer_tick(r, now_ms);
 	verify_tick(r, now_ms);
 	access_tick(r);

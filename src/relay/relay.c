@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/notify.h"
 #include "relay/internal.h"
 #include "relay/loop.h"
 
@@ -150,6 +151,9 @@ serve(struct relay *r, char **why)
 	rc = announce(r);
 	if (rc < 0)
 		return fail(why, rc, "Standard output can't be written");
+	rc = notify_send("READY=1");
+	if (rc < 0)
+		log_warn("notify", "err", ac_strerror(rc), NULL);
 	loop_serve(r);
 	if (r->fatal != 0)
 		return fail(why, r->fatal, "The journal can't be synced");

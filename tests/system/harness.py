@@ -79,7 +79,8 @@ processes = []
 
 def environment():
     env = dict(os.environ)
-    for name in ("AGENTCHAT_DIR", "PORT", "HOST", "SERVER_NAME"):
+    for name in ("AGENTCHAT_DIR", "PORT", "HOST", "SERVER_NAME",
+                 "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         env.pop(name, None)
     key, value = RUN.split("=")
     env[key] = value

@@ -4,6 +4,7 @@ SYSTEM_TESTS = \
 	%D%/test_daemon_cli.py \
 	%D%/test_access.py \
 	%D%/test_cli_table.py \
+	%D%/test_completion.py \
 	%D%/test_commands.py \
 	%D%/test_deploy.py \
 	%D%/test_daemon_crash.py \
@@ -14,6 +15,7 @@ SYSTEM_TESTS = \
 	%D%/test_identity.py \
 	%D%/test_journal.py \
 	%D%/test_metrics.py \
+	%D%/test_notify.py \
 	%D%/test_operator.py \
 	%D%/test_promises.py \
 	%D%/test_protocol.py \

@@ -1,5 +1,5 @@
 /*
- * test_base.c - buf, map, conf, clock, err, rnd.
+ * test_base.c - buf, map, conf, clock, err, notify, rnd.
  */
 #include "config.h"
 
@@ -9,12 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/err.h"
 #include "base/map.h"
+#include "base/notify.h"
 #include "base/rnd.h"
 
 static void
@@ -195,6 +199,76 @@ random_names_use_the_whole_set(void **state)
 	assert_int_equal(kinds, 36);
 }
 
+/* What the manager at fd hears, "" if nothing; datagrams are there at once. */
+static const char *
+heard(int fd)
+{
+	static char text[64];
+	ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static void
+only_the_process_that_is_watched_says_that_it_is_alive(void **state)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	char pid[24], path[sizeof(sun.sun_path)];
+	int n, fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	n = snprintf(path, sizeof(path), "@agentchat-test-%d", (int)getpid());
+	memcpy(sun.sun_path + 1, path + 1, (size_t)n - 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, (socklen_t)
+	    (offsetof(struct sockaddr_un, sun_path) + (size_t)n)), 0);
+	setenv("NOTIFY_SOCKET", path, 1);
+	unsetenv("WATCHDOG_PID");
+	unsetenv("WATCHDOG_USEC");
+	assert_int_equal(notify_alive(), 0);
+	assert_string_equal(heard(fd), "");
+	setenv("WATCHDOG_USEC", "1000000", 1);
+	assert_int_equal(notify_alive(), 0);
+	assert_string_equal(heard(fd), "WATCHDOG=1");
+	snprintf(pid, sizeof(pid), "%d", (int)getppid());
+	setenv("WATCHDOG_PID", pid, 1);
+	assert_int_equal(notify_alive(), 0);
+	assert_string_equal(heard(fd), "");
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("WATCHDOG_PID", pid, 1);
+	assert_int_equal(notify_alive(), 0);
+	assert_string_equal(heard(fd), "WATCHDOG=1");
+	assert_int_equal(notify_send("READY=1"), 0);
+	assert_string_equal(heard(fd), "READY=1");
+	close(fd);
+	assert_int_equal(notify_send("READY=1"), -ECONNREFUSED);
+	unsetenv("NOTIFY_SOCKET");
+	assert_int_equal(notify_send("READY=1"), 0);
+}
+
+static void
+a_full_manager_blocks_no_watchdog(void **state)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	char path[sizeof(sun.sun_path)];
+	int n, rc = 0, fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	n = snprintf(path, sizeof(path), "@agentchat-full-%d", (int)getpid());
+	memcpy(sun.sun_path + 1, path + 1, (size_t)n - 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, (socklen_t)
+	    (offsetof(struct sockaddr_un, sun_path) + (size_t)n)), 0);
+	setenv("NOTIFY_SOCKET", path, 1);
+	setenv("WATCHDOG_USEC", "1000000", 1);
+	unsetenv("WATCHDOG_PID");
+	for (int i = 0; i < 100000 && rc == 0; i++)
+		rc = notify_alive();
+	assert_int_equal(rc, -EAGAIN);
+	close(fd);
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+}
+
 int
 main(void)
 {
@@ -206,6 +280,8 @@ main(void)
 		cmocka_unit_test(conf_takes_units_and_refuses_the_rest),
 		cmocka_unit_test(iso_time_is_javascripts),
 		cmocka_unit_test(refusals_have_code_word_and_sentence),
+		cmocka_unit_test(only_the_process_that_is_watched_says_that_it_is_alive),
+		cmocka_unit_test(a_full_manager_blocks_no_watchdog),
 		cmocka_unit_test(random_names_use_the_whole_set),
 	};
 
