@@ -46,13 +46,17 @@ def talk_until_killed(relay, kill_after, senders=3):
     epoch = agents[0].welcome["epoch"]
     sent = 0
     heard = []
-    while len(heard) * 20 < kill_after:
+    while sent < kill_after:
         for a in agents:
             a.send_many({"type": "MSG", "to": "#general", "id":
                          "%s-%d" % (a.name, n), "content": "%s says %d" %
                          (a.name, n)} for n in range(sent, sent + 20))
         sent += 20
-        heard.append(agents[0].expect("STORED"))
+        # All of this round by the first of them is confirmed.
+        heard.append(agents[0].expect("MSG", id="s0-%d" % (sent - 1)))
+        last = heard[-1]["j"]
+        while heard[-1].get("type") != "STORED" or heard[-1]["j"] < last:
+            heard.append(agents[0].expect("STORED"))
     # More is on its way when it dies.
     for a in agents:
         a.send_many({"type": "MSG", "to": "#general", "id": "%s-%d" %
