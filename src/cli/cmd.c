@@ -101,10 +101,22 @@ cmd_nearest(const char *name)
 void
 cmd_help_all(struct buf *b)
 {
-	buf_adds(b, "agentchat - messages between agents, through files\n\n"
-	    "Usage: agentchat COMMAND [options] [operands]\n\n");
-	for (const struct cmd *const *c = cmd_table; *c != NULL; c++)
-		buf_addf(b, "  %-10s %s\n", (*c)->name, (*c)->summary);
+	/* A screen is 24 lines: a family of commands shares one. */
+	buf_adds(b, "Usage: agentchat COMMAND [options] [operands]\n\n");
+	for (const struct cmd *const *c = cmd_table; *c != NULL; c++) {
+		const char *sep = "; then ";
+
+		if ((*c)->with != NULL)
+			continue;
+		buf_addf(b, "  %-10s %s", (*c)->name, (*c)->summary);
+		for (const struct cmd *const *o = cmd_table; *o != NULL; o++)
+			if ((*o)->with != NULL &&
+			    strcmp((*o)->with, (*c)->name) == 0) {
+				buf_addf(b, "%s%s", sep, (*o)->name);
+				sep = ", ";
+			}
+		buf_addc(b, '\n');
+	}
 	buf_adds(b, "\nA first operand with \"://\" in it is a relay; without "
 	    "one a command works\nthrough the local daemon's files. "
 	    "'agentchat help COMMAND' says more.\n");

@@ -51,6 +51,8 @@ struct cmd {
 	const char	*name;
 	const char	*args;	/* synopsis of the operands */
 	const char	*summary; /* one line for help */
+	const char	*with;	/* the command whose line in the overview names
+				   this one too, or NULL: it has its own */
 	const char	*about;	/* more for `help NAME`, or NULL */
 	const struct cmd_opt *opts; /* ended by c == 0; NULL: none */
 	enum cmd_server	 server;

@@ -22,6 +22,7 @@ const struct cmd cmd_accept = {
 	.name = "accept",
 	.args = "[server] proposal",
 	.summary = "Accept a proposal that was made to you",
+	.with = "propose",
 	.opts = accept_opts,
 	.server = CMD_MAY_SERVER,
 	.min_args = 1, .max_args = 1,

@@ -22,6 +22,7 @@ const struct cmd cmd_complete = {
 	.name = "complete",
 	.args = "[server] proposal",
 	.summary = "Say that accepted work is done",
+	.with = "propose",
 	.opts = complete_opts,
 	.server = CMD_MAY_SERVER,
 	.min_args = 1, .max_args = 1,

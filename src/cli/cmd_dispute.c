@@ -22,6 +22,7 @@ const struct cmd cmd_dispute = {
 	.name = "dispute",
 	.args = "[server] proposal [reason]",
 	.summary = "Say that accepted work went wrong",
+	.with = "propose",
 	.opts = dispute_opts,
 	.server = CMD_MAY_SERVER,
 	.min_args = 1, .max_args = 2,

@@ -22,6 +22,7 @@ const struct cmd cmd_reject = {
 	.name = "reject",
 	.args = "[server] proposal",
 	.summary = "Turn a proposal down",
+	.with = "propose",
 	.opts = reject_opts,
 	.server = CMD_MAY_SERVER,
 	.min_args = 1, .max_args = 1,

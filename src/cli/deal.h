@@ -13,7 +13,7 @@ enum { OPT_DEAL_WAIT = OPT_OWN + 64 };
 
 /* What each of the commands declares besides its own options. */
 #define DEAL_OPTS { OPT_DEAL_WAIT, "timeout", "SPAN", \
-	"wait so long for the relay's answer [30s; relay: 10s]" }, \
+	"wait so long for the answer [30s; relay: 10s]" }, \
 	CMD_OPT_JSON, CMD_OPT_INSTANCE, CMD_OPT_IDENTITY, CMD_OPT_NAME, \
 	CMD_OPT_CA, CMD_OPT_DIR, CMD_OPT_END
 
