@@ -17,6 +17,7 @@
 #include "base/rnd.h"
 #include "cli/agent_key.h"
 #include "cli/drop.h"
+#include "cli/line.h"
 #include "cli/inst.h"
 #include "cli/out.h"
 #include "cli/remote.h"
@@ -187,11 +188,26 @@ send_remote(const struct cmd_line *cl, const struct letter *l)
 
 /* ---------------------------------------------------- through the daemon */
 
+/*
+ * Be in the channel that we have no directory of. Making it would make the
+ * channel: a misspelled name is to be refused.
+ */
+static int
+join_first(struct inst *in, const struct cmd_line *cl, const char *target,
+    int64_t timeout_ms)
+{
+	struct spool_box *box;
+
+	if (target[0] != '#' || spool_box(in->sp, target, false, &box) == 0)
+		return EXIT_OK;
+	return line_join(in, cl->cmd, target, timeout_ms);
+}
+
 static int
 send_local(const struct cmd_line *cl, const struct letter *l)
 {
 	struct buf text = BUF_INIT, receipt = BUF_INIT;
-	int64_t timeout = cl->timeout_ms >= 0 ? cl->timeout_ms : 30000;
+	int64_t timeout = cl->timeout_ms >= 0 ? cl->timeout_ms : LINE_MS;
 	struct inst in;
 	int code = inst_open(&in, cl, true);
 
@@ -205,6 +221,8 @@ send_local(const struct cmd_line *cl, const struct letter *l)
 	if (l->encrypt)
 		buf_adds(&text, ",\"encrypt\":true");
 	buf_adds(&text, "}\n");
+	if (code == EXIT_OK)
+		code = join_first(&in, cl, l->target, timeout);
 	if (code == EXIT_OK)
 		code = drop_send(&in, cl->cmd, l->target, &text,
 		    l->no_wait ? -1 : timeout, &receipt);

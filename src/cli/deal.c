@@ -9,30 +9,19 @@
 
 #include "cli/deal.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/rnd.h"
-#include "cli/eyes.h"
 #include "cli/inst.h"
+#include "cli/line.h"
 #include "cli/out.h"
 #include "ident/ident.h"
 #include "ledger/ledger.h"
 #include "spool/spool.h"
-
-#define RECEIPT_MAX	(2 << 20)
-#define SLACK_S		2	/* of clocks, in the time of a file */
-#define LOCAL_MS	30000
 
 void
 deal_option(struct cmd_line *cl, int c)
@@ -89,116 +78,6 @@ check_line(const struct cmd *cmd, struct wire_msg *m, const struct buf *line)
 
 /* ---------------------------------------------------- through the daemon */
 
-struct local {
-	struct inst	 in;
-	struct buf	 key;		/* "id":"..." */
-	time_t		 since;
-};
-
-/* Append the file of dir that has our id. 1: found, and its name. */
-static int
-find_file(struct local *l, const char *dir, struct buf *out,
-    char name[NAME_MAX + 1])
-{
-	struct dirent *de;
-	int fd, found = 0;
-	struct stat st;
-	DIR *d;
-
-	if (spool_subdir(spool_dir(l->in.sp), dir, false, &fd) < 0)
-		return 0;
-	d = fdopendir(fd);
-	if (d == NULL) {
-		close(fd);
-		return 0;
-	}
-	while (!found && (de = readdir(d)) != NULL) {
-		if (strstr(de->d_name, ".outbox.") == NULL ||
-		    fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
-		    st.st_mtime < l->since)
-			continue;
-		buf_clear(out);
-		found = spool_slurp(fd, de->d_name, RECEIPT_MAX, out) == 0 &&
-		    out->len > 0 && memmem(out->p, out->len, l->key.p,
-		    l->key.len) != NULL;
-		memcpy(name, de->d_name, strlen(de->d_name) + 1);
-	}
-	closedir(d);
-	if (!found)
-		buf_clear(out);
-	return found;
-}
-
-/* 1: its reason is there too, which is written after it; 0: not yet. */
-static int
-read_reason(struct local *l, const char *name, struct buf *why)
-{
-	char reason[NAME_MAX + 8];
-	int fd, rc;
-
-	snprintf(reason, sizeof(reason), "%s.reason", name);
-	if (spool_subdir(spool_dir(l->in.sp), "failed", false, &fd) < 0)
-		return 0;
-	rc = spool_slurp(fd, reason, RECEIPT_MAX, why);
-	close(fd);
-	while (why->len > 0 && why->p[why->len - 1] == '\n')
-		why->p[--why->len] = '\0';
-	return rc == 0 && why->len > 0;
-}
-
-static int
-await(struct local *l, const struct cmd_line *cl, struct eyes *eyes,
-    struct buf *out)
-{
-	int64_t timeout = cl->timeout_ms >= 0 ? cl->timeout_ms : LOCAL_MS;
-	int64_t deadline = clock_mono_ms() + timeout, now;
-	struct buf why = BUF_INIT;
-	char name[NAME_MAX + 1];
-	int code = -1;
-
-	while (code < 0) {
-		if (find_file(l, "sent", out, name)) {
-			code = EXIT_OK;
-			break;
-		}
-		buf_clear(&why);
-		if (find_file(l, "failed", out, name) &&
-		    read_reason(l, name, &why)) {
-			code = cmd_fail(cl->cmd, EXIT_REFUSED, "%s", why.p);
-			break;
-		}
-		now = clock_mono_ms();
-		if (now >= deadline)
-			code = cmd_fail(cl->cmd, EXIT_TIMEOUT, "no answer "
-			    "yet: it stays queued and will be sent");
-		else
-			eyes_wait(eyes, deadline - now);
-	}
-	buf_fini(&why);
-	return code;
-}
-
-/* One write: lines of several writers don't mix. */
-static int
-append_outbox(const struct local *l, struct buf *line)
-{
-	int fd = openat(spool_dir(l->in.sp), "outbox.jsonl", O_WRONLY |
-	    O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
-	ssize_t n;
-
-	if (fd == -1)
-		return -errno;
-	buf_addc(line, '\n');
-	n = write(fd, line->p, line->len);
-	if (n == -1)
-		rc = -errno;
-	else if ((size_t)n != line->len)
-		rc = -ENOSPC;
-	if (close(fd) == -1 && rc == 0)
-		rc = -errno;
-	return rc;
-}
-
 /* What the relay said, out of the receipt. */
 static void
 take_reply(struct buf *receipt)
@@ -222,32 +101,18 @@ take_reply(struct buf *receipt)
 }
 
 static int
-make_local(const struct cmd_line *cl, struct buf *line, const char *id,
+make_local(const struct cmd_line *cl, const struct buf *line, const char *id,
     struct buf *out)
 {
-	struct local l = { .key = BUF_INIT };
-	struct eyes *eyes = NULL;
-	int rc, code = inst_open(&l.in, cl, true);
+	struct inst in;
+	int code = inst_open(&in, cl, true);
 
-	buf_adds(&l.key, "\"id\":");
-	wire_json_str(&l.key, id, strlen(id));
-	l.since = time(NULL) - SLACK_S;
-	if (code == EXIT_OK) {
-		/* Watch first: the receipt may come before we look. */
-		rc = eyes_open(&eyes, &l.in, SPOOL_HINT_RECEIPT);
-		if (rc == 0)
-			rc = append_outbox(&l, line);
-		if (rc < 0)
-			code = cmd_fail(cl->cmd, cmd_code(rc),
-			    "outbox.jsonl: %s", ac_strerror(rc));
-	}
 	if (code == EXIT_OK)
-		code = await(&l, cl, eyes, out);
+		code = line_send(&in, cl->cmd, line, id, cl->timeout_ms >= 0 ?
+		    cl->timeout_ms : LINE_MS, out);
 	if (code == EXIT_OK)
 		take_reply(out);
-	eyes_close(eyes);
-	inst_close(&l.in);
-	buf_fini(&l.key);
+	inst_close(&in);
 	return code;
 }
 

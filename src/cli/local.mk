@@ -36,6 +36,7 @@ libcli_la_SOURCES = \
 	%D%/identity.h %D%/identity_chain.c \
 	%D%/here.c \
 	%D%/inst.c %D%/inst.h \
+	%D%/line.c %D%/line.h \
 	%D%/opt.c \
 	%D%/out.c %D%/out.h \
 	%D%/pass.c %D%/pass.h \

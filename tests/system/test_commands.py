@@ -133,6 +133,26 @@ def test_what_is_refused_leaves_no_directory_behind(duo):
     assert duo.d.new(duo.channel)[-1]["content"] == "keep this"
 
 
+def test_a_misspelled_channel_is_refused_and_not_made(relay, duo):
+    wrong = fresh("#typo")
+    for args in ((), (relay.url,)):
+        p = duo.local("send", *args, wrong, "is anybody here?")
+        assert (p.code, p.out) == (REFUSED, "")
+        assert "CHANNEL_NOT_FOUND" in p.err
+    assert not duo.d.box(wrong).exists()
+    assert wrong not in duo.local("channels", relay.url).out
+
+
+def test_a_channel_that_the_daemon_is_not_in_is_joined_to_send(relay, duo):
+    other = fresh("#other")
+    duo.friend.create(other)
+    p = duo.local("send", other, "hello from outside")
+    assert (p.code, p.out, p.err) == (OK, "", "")
+    assert duo.friend.expect("MSG", to=other)["content"] == \
+        "hello from outside"
+    assert (duo.d.box(other) / "out").is_dir()
+
+
 def test_a_reason_cannot_act_on_the_terminal(started):
     """The relay's words are foreign, too."""
     async def hostile(ws, path=None):
@@ -555,6 +575,25 @@ def test_create_and_invite(relay, root):
     p = run("invite", "-i", path, relay.url, channel, guest.id)
     assert (p.code, p.out, p.err) == (OK, "", "")
     guest.join(channel)
+
+
+def test_create_and_invite_through_the_daemon(relay, duo):
+    """The daemon is in what it made, and so may invite."""
+    open_one, club = fresh("#open"), fresh("#club")
+    p = duo.local("create", open_one)
+    assert (p.code, p.out, p.err) == (OK, "", "")
+    until(lambda: (duo.d.box(open_one) / "out").is_dir(), "its directory")
+    duo.friend.join(open_one)
+    p = duo.local("create", open_one)
+    assert p.code == REFUSED and "CHANNEL_EXISTS" in p.err
+    assert duo.local("create", "-p", club).code == OK
+    duo.friend.send("JOIN", channel=club)
+    duo.friend.refused("NOT_INVITED")
+    p = duo.local("invite", club, duo.friend.id)
+    assert (p.code, p.out, p.err) == (OK, "", "")
+    duo.friend.join(club)
+    p = duo.local("invite", club, "@deadbeef")
+    assert p.code == REFUSED and "AGENT_NOT_FOUND" in p.err
 
 
 def test_inside_a_spool_a_command_means_that_one(relay, started):
