@@ -229,6 +229,14 @@ from_flags(struct line *l, struct deploy_conf *conf)
 	return EXIT_OK;
 }
 
+/* What is there is in the records: a bad setting must not keep it running. */
+static bool
+is_about_records(int mode)
+{
+	return mode == OPT_STATUS || mode == OPT_CLOSE || mode == OPT_LIST ||
+	    mode == OPT_REAP;
+}
+
 static int
 settings(struct line *l, struct deploy_conf *conf)
 {
@@ -236,9 +244,9 @@ settings(struct line *l, struct deploy_conf *conf)
 
 	deploy_conf_init(conf);
 	/* An example doesn't come from the file that it is to become. */
-	if (l->mode != OPT_INIT)
+	if (l->mode != OPT_INIT && !is_about_records(l->mode))
 		code = from_file(l, conf);
-	if (code == EXIT_OK)
+	if (code == EXIT_OK && !is_about_records(l->mode))
 		code = from_environment(l, conf);
 	if (code == EXIT_OK)
 		code = from_flags(l, conf);
@@ -272,9 +280,15 @@ static int
 init_config(struct line *l, struct deploy_conf *conf)
 {
 	struct deploy_file f = { DEFAULT_CONFIG, BUF_INIT };
+	char why[DEPLOY_WHY_MAX];
 
 	if (conf->provider == DEPLOY_NONE)
 		conf->provider = DEPLOY_DOCKER;
+	if (conf->provider == DEPLOY_AKASH && conf->image[0] == '\0')
+		snprintf(conf->image, sizeof(conf->image), "%s",
+		    DEPLOY_IMAGE);
+	if (deploy_conf_check(conf, why) < 0)
+		return cmd_fail(l->cl.cmd, EXIT_USAGE, "%s", why);
 	deploy_put_example(&f.text, conf);
 	return write_files(l, &f, 1);
 }

@@ -391,7 +391,8 @@ struct walk {
 	const struct deploy_akash *a;
 	struct buf	 out;
 	int64_t		 now_ms;
-	size_t		 over;		/* reap: whose time was */
+	size_t		 over;		/* list: without dseq; reap: and those
+					   whose time was */
 	int		 code;
 };
 
@@ -401,6 +402,7 @@ list_one(void *arg, const struct deploy_record *rec)
 	struct walk *w = arg;
 	char dseq[24] = "(not known)";
 
+	w->over += rec->dseq == 0;
 	if (w->l->cl->json) {
 		put_json(&w->out, rec);
 		return 0;
@@ -451,6 +453,9 @@ akash_list(const struct akash_line *l)
 	struct walk w = { .l = l, .out = BUF_INIT };
 	int code = walk(&w, list_one), put;
 
+	if (w.over > 0)
+		cmd_say(l->cl->cmd, "one without dseq is under way, or was "
+		    "killed: then 'agentchat deploy --reap' asks the chain");
 	put = w.out.len > 0 || buf_err(&w.out) < 0 ? out_put(&w.out) : EXIT_OK;
 	buf_fini(&w.out);
 	return put != EXIT_OK ? put : code;
@@ -460,10 +465,20 @@ static int
 reap_one(void *arg, const struct deploy_record *rec)
 {
 	struct walk *w = arg;
-	int code;
+	char why[DEPLOY_WHY_MAX] = "";
+	int code, rc;
 
+	if (rec->dseq == 0) {
+		w->over++;
+		rc = deploy_akash_settle(w->a, rec->network, why);
+		code = rc < 0 ? cmd_fail(w->l->cl->cmd, cmd_code(rc), "%s",
+		    why) : EXIT_OK;
+		if (w->code == EXIT_OK)
+			w->code = code;
+		return 0;
+	}
 	/* "found" ones have no end, and may not be ours. */
-	if (rec->dseq == 0 || rec->expires_ms < 0 ||
+	if (rec->expires_ms < 0 ||
 	    rec->expires_ms > w->now_ms || strcmp(rec->state, "closed") == 0)
 		return 0;
 	w->over++;

@@ -17,6 +17,9 @@
  * one, as "found": it may be somebody else's who uses the same account, so
  * it is shown and can be closed, but nothing closes it by itself.
  *
+ * Who is killed leaves an akt that goes on creating. So akt holds the lock
+ * too: while it lives nobody asks the chain, and takes its not yet for a no.
+ *
  * What akt prints is read strictly: a line that is not such an object makes
  * the run a failure, but the lines after it are still read.
  */
@@ -77,7 +80,7 @@ take_lock(struct work *w)
 		return 0;
 	if (errno == EWOULDBLOCK)
 		return why_say(w->why, -EBUSY, "another deploy is at work "
-		    "here: wait for it");
+		    "here, or an akt that one left behind: wait for it");
 	return why_say(w->why, -errno, "deploy/lock: %s", strerror(errno));
 }
 
@@ -185,14 +188,6 @@ write_sdl(struct work *w, const struct deploy_conf *conf, const char *network)
 	    ac_strerror(rc)) : 0;
 }
 
-/* Did akt say that there is no deployment? */
-static bool
-surely_none(const struct flow *f)
-{
-	return f->rec->dseq == 0 && !f->garbage &&
-	    strcmp(f->failed, "create-deployment") == 0;
-}
-
 static int
 settle(struct flow *f, int rc)
 {
@@ -212,27 +207,26 @@ settle(struct flow *f, int rc)
 			    rec->dseq, ac_strerror(f->record_rc));
 		return rc;
 	}
-	if (surely_none(f)) {
-		wrote = record_forget_pending(w->dir, rec->network);
-		return rc < 0 ? rc : wrote;
-	}
-	/* Not even a number: somebody has to look. */
+	/*
+	 * Not even a number. A creation that akt says has failed may be one
+	 * that it didn't wait for, so that is no answer either.
+	 */
 	ask_lost(w, rec->network);
 	return rc < 0 ? rc : why_say(w->why, -EPROTO, "akt told no dseq");
 }
 
 static int
 run_up(struct work *w, const struct deploy_conf *conf,
-    struct deploy_record *rec)
+    struct deploy_record *rec, bool doubt)
 {
 	struct flow f = { .w = w, .workflow = "deploy", .rec = rec,
-	    .duration_ms = conf->duration_ms };
+	    .duration_ms = conf->duration_ms, .doubt = doubt };
 	const char *args[ARGS_MAX];
 	struct buf sdl = BUF_INIT;
 	char deposit[32];
 	struct akt_run run = {
 		.program = w->program, .args = args, .home = w->home.p,
-		.timeout_ms = work_patience(w, UP_MS),
+		.timeout_ms = work_patience(w, UP_MS), .lock = w->lock,
 		.out = flow_line, .err = flow_noise, .arg = &f,
 	};
 	int rc;
@@ -255,13 +249,33 @@ run_up(struct work *w, const struct deploy_conf *conf,
 	return rc;
 }
 
+/*
+ * A deploy that ended without a word, if there was one: what came of it?
+ * 0: that is known; 1: it may still come to the chain; or an error.
+ */
+static int
+settle_pending(struct work *w, const char *network)
+{
+	struct deploy_record old;
+	int rc = record_read(w->dir, network, 0, &old);
+
+	if (rc == -ENOENT)
+		return 0;
+	work_say(w, "an earlier deploy on %s ended without a trace of its "
+	    "deployment: asking the chain", network);
+	rc = ask_lost(w, network);
+	if (rc < 0)
+		return why_say(w->why, rc, "an earlier deploy may have left a "
+		    "deployment, and the chain can't be asked");
+	return record_read(w->dir, network, 0, &old) != -ENOENT;
+}
+
 int
 deploy_akash_up(const struct deploy_akash *a, const struct deploy_conf *conf,
     struct deploy_record *rec, char why[DEPLOY_WHY_MAX])
 {
-	struct deploy_record old;
 	struct work w;
-	int rc;
+	int rc, doubt = 0;
 
 	*rec = (struct deploy_record){ .state = "creating",
 	    .created_ms = clock_wall_ms(), .expires_ms = -1,
@@ -272,18 +286,13 @@ deploy_akash_up(const struct deploy_akash *a, const struct deploy_conf *conf,
 	rc = work_open(&w, a, why);
 	if (rc == 0)
 		rc = open_home(&w, rec->network);
-	if (rc == 0 && record_read(w.dir, rec->network, 0, &old) != -ENOENT) {
-		work_say(&w, "an earlier deploy ended without a trace of its "
-		    "deployment: asking the chain");
-		rc = ask_lost(&w, rec->network);
-		if (rc < 0)
-			why_say(why, rc, "an earlier deploy may have left a "
-			    "deployment, and the chain can't be asked");
-	}
-	if (rc >= 0)
+	if (rc == 0)
+		doubt = settle_pending(&w, rec->network);
+	rc = rc == 0 && doubt < 0 ? doubt : rc;
+	if (rc == 0)
 		rc = write_sdl(&w, conf, rec->network);
 	if (rc == 0)
-		rc = run_up(&w, conf, rec);
+		rc = run_up(&w, conf, rec, doubt > 0);
 	work_close(&w);
 	return rc;
 }
@@ -406,6 +415,21 @@ deploy_akash_status(const struct deploy_akash *a, uint64_t dseq,
 	}
 	work_close(&w);
 	return rc;
+}
+
+int
+deploy_akash_settle(const struct deploy_akash *a, const char *network,
+    char why[DEPLOY_WHY_MAX])
+{
+	struct work w;
+	int rc = work_open(&w, a, why);
+
+	if (rc == 0)
+		rc = open_home(&w, network);
+	if (rc == 0)
+		rc = settle_pending(&w, network);
+	work_close(&w);
+	return rc < 0 ? rc : 0;
 }
 
 int

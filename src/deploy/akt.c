@@ -163,6 +163,9 @@ spawn(struct child *c, const int theirs[3], char *home)
 		goto no_attr;
 	for (int fd = 0; fd < 3 && rc == 0; fd++)
 		rc = posix_spawn_file_actions_adddup2(&actions, theirs[fd], fd);
+	if (rc == 0 && c->run->lock != 0)
+		rc = posix_spawn_file_actions_adddup2(&actions, c->run->lock,
+		    STDERR_FILENO + 1);
 	if (rc == 0)
 		rc = set_attributes(&attr);
 	if (rc == 0)

@@ -27,6 +27,7 @@ struct akt_run {
 	size_t		 input_len;
 	int64_t		 timeout_ms;
 	bool		 deaf;		/* no signal that is pending stops it */
+	int		 lock;		/* it inherits this; 0: nothing */
 	akt_line_fn	*out, *err;	/* of each stream; NULL: thrown away */
 	void		*arg;
 };

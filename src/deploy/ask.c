@@ -17,6 +17,7 @@
 #include "wire/msg.h"
 
 #define ANSWER_MAX	(4 << 20)	/* bytes of a query's answer */
+#define IN_FLIGHT_MS	120000	/* from akt to a block, at the very most */
 
 struct answer {
 	struct buf	 text;
@@ -77,8 +78,28 @@ note_found(struct work *w, const char *network, int64_t deposit, uint64_t dseq)
 	if (rc < 0)
 		return rc;
 	work_say(w, "deployment %" PRIu64 " is active on %s and had no record: "
-	    "look at it, close it if it is yours", dseq, network);
+	    "if it is yours, agentchat deploy --close %" PRIu64, dseq,
+	    network, dseq);
 	return 1;
+}
+
+/*
+ * The chain has been asked: is that an answer? A deployment that it doesn't
+ * know may still be on its way there, while the question is young.
+ */
+static int
+answered(struct work *w, const char *network, int found)
+{
+	struct deploy_record rec;
+	int rc = record_read(w->dir, network, 0, &rec);
+
+	if (rc == 0 && found == 0 &&
+	    clock_wall_ms() < rec.created_ms + IN_FLIGHT_MS) {
+		work_say(w, "the chain knows of no deployment so far: "
+		    "'agentchat deploy --reap' asks again");
+		return 0;
+	}
+	return record_forget_pending(w->dir, network);
 }
 
 int
@@ -111,11 +132,11 @@ ask_lost(struct work *w, const char *network)
 	wire_msg_fini(&m);
 	buf_fini(&an.text);
 	if (rc >= 0)
-		rc = record_forget_pending(w->dir, network);
+		rc = answered(w, network, found);
 	if (rc < 0)
 		work_say(w, "the chain can't be asked for deployments "
-		    "without a record (%s): the next deploy does",
-		    ac_strerror(rc));
+		    "without a record (%s): the next deploy does, and "
+		    "'agentchat deploy --reap'", ac_strerror(rc));
 	return rc < 0 ? rc : found;
 }
 

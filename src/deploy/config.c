@@ -148,14 +148,45 @@ first_time(struct reader *r, size_t bit)
 	return first;
 }
 
+/* The number of a section; AC_COUNTOF(sections): it is none. */
+static size_t
+section(const char *key)
+{
+	size_t i = 0;
+
+	while (i < AC_COUNTOF(sections) && strcmp(sections[i], key) != 0)
+		i++;
+	return i;
+}
+
 static int
 unknown_key(struct reader *r, const char *key, const yaml_mark_t *at)
 {
 	char what[KEY_MAX + 64];
 
-	snprintf(what, sizeof(what), "there is no setting '%.*s'", KEY_MAX,
-	    key);
+	snprintf(what, sizeof(what), section(key) < AC_COUNTOF(sections) ?
+	    "%.*s: its settings stand below it, indented" :
+	    "there is no setting '%.*s'", KEY_MAX, key);
 	return wrong_at(r, at, what);
+}
+
+/* Nothing here may mean anything but what it says. */
+static bool
+decorated(const yaml_event_t *e)
+{
+	switch (e->type) {
+	case YAML_SCALAR_EVENT:
+		return e->data.scalar.anchor != NULL ||
+		    e->data.scalar.tag != NULL;
+	case YAML_SEQUENCE_START_EVENT:
+		return e->data.sequence_start.anchor != NULL ||
+		    e->data.sequence_start.tag != NULL;
+	case YAML_MAPPING_START_EVENT:
+		return e->data.mapping_start.anchor != NULL ||
+		    e->data.mapping_start.tag != NULL;
+	default:
+		return false;
+	}
 }
 
 /* A scalar, for the setting named key. */
@@ -188,12 +219,10 @@ static int	take_mapping(struct reader *, const char *prefix);
 static int
 take_section(struct reader *r, const char *key, const yaml_mark_t *at)
 {
+	size_t i = section(key);
 	uint32_t tls = 0;
-	size_t i = 0;
 	int rc;
 
-	while (i < AC_COUNTOF(sections) && strcmp(sections[i], key) != 0)
-		i++;
 	if (i == AC_COUNTOF(sections) && find(key) == NULL)
 		return unknown_key(r, key, at);
 	if (i == AC_COUNTOF(sections))
@@ -224,18 +253,40 @@ take_value(struct reader *r, const char *key, const yaml_mark_t *key_at)
 	else if (e.type == YAML_SEQUENCE_START_EVENT)
 		rc = find(key) == NULL ? unknown_key(r, key, key_at) :
 		    wrong_at(r, &e.start_mark, "no lists here");
-	else if (e.type == YAML_SCALAR_EVENT && (e.data.scalar.anchor != NULL ||
-	    e.data.scalar.tag != NULL))
+	else if (decorated(&e))
 		rc = wrong_at(r, &e.start_mark, "no anchors and tags here");
 	else if (e.type == YAML_SCALAR_EVENT)
 		rc = take_scalar(r, key, key_at, &e);
-	else if (e.data.mapping_start.anchor != NULL ||
-	    e.data.mapping_start.tag != NULL)
-		rc = wrong_at(r, &e.start_mark, "no anchors and tags here");
 	else
 		rc = take_section(r, key, key_at);
 	yaml_event_delete(&e);
 	return rc;
+}
+
+/*
+ * The name of a setting: prefix, and what the key says. A '.' stands for a
+ * section only on the command line; in a file there is one way to write it.
+ */
+static int
+take_key(struct reader *r, const char *prefix, const yaml_event_t *e,
+    char key[KEY_MAX])
+{
+	const char *text = (const char *)e->data.scalar.value;
+	const yaml_mark_t *at = &e->start_mark;
+	int n;
+
+	if (e->type == YAML_ALIAS_EVENT)
+		return wrong_at(r, at, "no aliases here");
+	if (e->type != YAML_SCALAR_EVENT)
+		return wrong_at(r, at, "a key is a word");
+	if (decorated(e))
+		return wrong_at(r, at, "no anchors and tags here");
+	if (strlen(text) != e->data.scalar.length)
+		return wrong_at(r, at, "a NUL in a key");
+	n = snprintf(key, KEY_MAX, "%s%s%s", prefix,
+	    *prefix != '\0' ? "." : "", text);
+	return n >= KEY_MAX || strchr(text, '.') != NULL ?
+	    unknown_key(r, key, at) : 0;
 }
 
 /* Keys and values up to the end of the mapping. */
@@ -245,7 +296,7 @@ take_mapping(struct reader *r, const char *prefix)
 	char key[KEY_MAX];
 	yaml_event_t e;
 	yaml_mark_t at;
-	int rc, n;
+	int rc;
 
 	for (;;) {
 		rc = next(r, &e);
@@ -256,17 +307,10 @@ take_mapping(struct reader *r, const char *prefix)
 			return 0;
 		}
 		at = e.start_mark;
-		if (e.type != YAML_SCALAR_EVENT) {
-			yaml_event_delete(&e);
-			return wrong_at(r, &at, "a key is a word");
-		}
-		n = snprintf(key, sizeof(key), "%s%s%s", prefix,
-		    *prefix != '\0' ? "." : "",
-		    (const char *)e.data.scalar.value);
+		rc = take_key(r, prefix, &e, key);
 		yaml_event_delete(&e);
-		if (n >= (int)sizeof(key))
-			return unknown_key(r, key, &at);
-		rc = take_value(r, key, &at);
+		if (rc == 0)
+			rc = take_value(r, key, &at);
 		if (rc < 0)
 			return rc;
 	}
@@ -282,13 +326,17 @@ take_stream(struct reader *r)
 		yaml_event_t e;
 		yaml_event_type_t type;
 		yaml_mark_t at;
+		bool plain;
 		int rc = next(r, &e);
 
 		if (rc < 0)
 			return rc;
 		type = e.type;
 		at = e.start_mark;
+		plain = !decorated(&e);
 		yaml_event_delete(&e);
+		if (!plain)
+			return wrong_at(r, &at, "no anchors and tags here");
 		switch (type) {
 		case YAML_STREAM_START_EVENT:
 		case YAML_DOCUMENT_END_EVENT:

@@ -20,6 +20,7 @@
 #define DEPLOY_FILE_MAX	(64 << 10)	/* bytes of deploy.yaml, of a wallet */
 #define DEPLOY_PORT	6667		/* inside, where the port wants root */
 #define DEPLOY_UID	10001		/* of the relay in its container */
+#define DEPLOY_IMAGE	"ghcr.io/you/agentchat:" PACKAGE_VERSION /* for example */
 
 enum deploy_provider { DEPLOY_NONE, DEPLOY_DOCKER, DEPLOY_AKASH };
 
@@ -172,6 +173,15 @@ int	deploy_akash_status(const struct deploy_akash *, uint64_t dseq,
 	    struct deploy_record *rec, struct buf *detail,
 	    char why[DEPLOY_WHY_MAX])
 	    AC_NONNULL(1, 3, 4, 5) AC_MUST_CHECK;
+
+/*
+ * What came of a deploy on that network that was killed before it knew its
+ * dseq, and left a record with 0: the chain is asked, what it has gets a
+ * record of its own, and that one goes, unless a deployment may still be on
+ * its way to the chain. Errors as above; then it stays.
+ */
+int	deploy_akash_settle(const struct deploy_akash *, const char *network,
+	    char why[DEPLOY_WHY_MAX]) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
 
 /*
  * Every record, oldest first; nobody is asked. fn's non-zero result ends the

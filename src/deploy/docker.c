@@ -217,8 +217,9 @@ deploy_put_compose(struct buf *b, const struct deploy_conf *conf)
 	    "      start_period: 10s\n      retries: 3\n");
 	put_limits(b, conf);
 	put_tmpfs(b, conf);
-	buf_addf(b, "networks:\n  relay:\n    name: %s\n",
-	    deploy_network(conf));
+	buf_adds(b, "networks:\n  relay:\n    name: ");
+	put_quoted(b, deploy_network(conf));
+	buf_addc(b, '\n');
 	if (deploy_keeps(conf))
 		buf_adds(b, "volumes:\n  spool: {}\n");
 }

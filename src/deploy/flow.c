@@ -62,7 +62,7 @@ record_dseq(struct flow *f, uint64_t dseq)
 	rec->created_ms = clock_wall_ms();
 	rec->expires_ms = rec->created_ms + f->duration_ms;
 	rc = record_write(f->w->dir, rec);
-	if (rc == 0)
+	if (rc == 0 && !f->doubt)
 		rc = record_forget_pending(f->w->dir, rec->network);
 	if (f->record_rc == 0)
 		f->record_rc = rc;

@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define ROOT_BYTES	(INT64_C(256) << 20)	/* beside a volume */
 
@@ -86,6 +87,20 @@ deploy_put_sdl(struct buf *b, const struct deploy_conf *conf)
 	    "      profile: relay\n      count: %" PRId64 "\n", conf->count);
 }
 
+/* As it stands if YAML reads it so, else between quotes. */
+static void
+put_scalar(struct buf *b, const char *text)
+{
+	size_t plain = strspn(text, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@"), len = strlen(text);
+
+	if (plain == len && strchr(":@", text[0]) == NULL &&
+	    text[len - 1] != ':' && strcmp(text, "null") != 0)
+		buf_adds(b, text);
+	else
+		put_quoted(b, text);
+}
+
 /* "key: value  # what", or the same commented out. */
 static void
 put_setting(struct buf *b, bool on, const char *key, const char *value,
@@ -93,10 +108,32 @@ put_setting(struct buf *b, bool on, const char *key, const char *value,
 {
 	size_t start = b->len;
 
-	buf_addf(b, "%s%s: %s", on ? "" : "# ", key, value);
+	buf_addf(b, "%s%s: ", on ? "" : "# ", key);
+	put_scalar(b, value);
 	while (b->len - start < 32 && buf_err(b) == 0)
 		buf_addc(b, ' ');
 	buf_addf(b, " # %s\n", what);
+}
+
+/* A text that is set, or an example of it, commented out. */
+static void
+put_text(struct buf *b, const char *key, const char *value,
+    const char *example, const char *what)
+{
+	bool on = *value != '\0';
+
+	put_setting(b, on, key, on ? value : example, what);
+}
+
+static void
+put_number(struct buf *b, const char *key, int64_t n, const char *example,
+    const char *what)
+{
+	char text[24] = "";
+
+	if (n != 0)
+		snprintf(text, sizeof(text), "%" PRId64, n);
+	put_text(b, key, text, example, what);
 }
 
 static void
@@ -112,17 +149,26 @@ put_resources(struct buf *b, const struct deploy_conf *conf)
 }
 
 static void
+put_volumes_setting(struct buf *b, const struct deploy_conf *conf,
+    const char *what)
+{
+	put_setting(b, true, "volumes", deploy_keeps(conf) ? "true" : "false",
+	    what);
+}
+
+static void
 put_for_docker(struct buf *b, const struct deploy_conf *conf)
 {
 	put_setting(b, true, "host", conf->host,
 	    "where this machine publishes the port");
-	put_setting(b, true, "volumes", "true", "keep messages in a volume");
+	put_volumes_setting(b, conf, "keep messages in a volume");
 	put_setting(b, true, "network", deploy_network(conf),
 	    "name of the Docker network");
-	buf_adds(b, "# tls:                             "
-	    "# then wss://; uid 10001 must be able to\n"
-	    "#   cert: ./fullchain.pem          # read both files\n"
-	    "#   key: ./privkey.pem\n");
+	buf_adds(b, conf->cert[0] != '\0' ? "tls:\n" : "# tls:\n");
+	put_text(b, "  cert", conf->cert, "./fullchain.pem",
+	    "then wss://; user 10001 must");
+	put_text(b, "  key", conf->key, "./privkey.pem",
+	    "be able to read both files");
 }
 
 static void
@@ -132,32 +178,32 @@ put_for_akash(struct buf *b, const struct deploy_conf *conf)
 
 	put_setting(b, true, "network", deploy_network(conf),
 	    "sandbox, testnet or mainnet (real money)");
-	put_setting(b, true, "wallet", "./wallet.json",
+	put_setting(b, true, "wallet", conf->wallet[0] != '\0' ?
+	    conf->wallet : "./wallet.json",
 	    "mode 0600; see agentchat-deploy(1)");
 	put_span(&text, conf->duration_ms);
-	put_setting(b, true, "duration", text.p != NULL ? text.p : "",
+	put_setting(b, true, "duration", text.p != NULL ? text.p : "24h",
 	    "then 'deploy --reap' closes it");
 	buf_clear(&text);
 	put_micro(&text, conf->price_micro);
-	put_setting(b, true, "max_price", text.p != NULL ? text.p : "",
+	put_setting(b, true, "max_price", text.p != NULL ? text.p : "100",
 	    "uact per block (about 6 s), at most");
 	if (buf_err(&text) < 0)
 		b->failed = true;
 	buf_fini(&text);
-	put_setting(b, false, "deposit", "1440000",
+	put_number(b, "deposit", conf->deposit, "1440000",
 	    "uact; default: max_price for duration");
-	put_setting(b, false, "domain", "relay.example.org",
+	put_text(b, "domain", conf->domain, "relay.example.org",
 	    "default: a name of the provider's");
-	put_setting(b, true, "volumes", "false",
-	    "true: persistent storage, fewer bids");
-	put_setting(b, true, "count", "1", "relays; they don't share messages");
+	put_volumes_setting(b, conf, "true: persistent storage, fewer bids");
+	put_number(b, "count", conf->count, "1",
+	    "relays; they don't share messages");
 }
 
 void
 deploy_put_example(struct buf *b, const struct deploy_conf *conf)
 {
 	bool akash = conf->provider == DEPLOY_AKASH;
-	char port[24];
 
 	buf_addf(b, "# deploy.yaml - a relay on %s: agentchat-deploy.yaml(5).\n"
 	    "# A flag (--port 7000, --set KEY=VALUE) beats the environment\n"
@@ -165,15 +211,12 @@ deploy_put_example(struct buf *b, const struct deploy_conf *conf)
 	    akash ? "Akash" : "Docker");
 	put_setting(b, true, "provider", akash ? "akash" : "docker",
 	    "docker or akash");
-	put_setting(b, akash || conf->image[0] != '\0', "image",
-	    conf->image[0] != '\0' ? conf->image :
-	    "ghcr.io/you/" PACKAGE_NAME ":" PACKAGE_VERSION, akash ?
+	put_text(b, "image", conf->image, DEPLOY_IMAGE, akash ?
 	    "a tag of its own, not :latest" : "default: build one here");
-	snprintf(port, sizeof(port), "%" PRId64, conf->port);
-	put_setting(b, true, "port", port, akash ?
+	put_number(b, "port", conf->port, "6667", akash ?
 	    "inside; the provider's ingress has 80, 443" : "of this machine");
-	put_setting(b, conf->name[0] != '\0', "name", conf->name[0] != '\0' ?
-	    conf->name : "my-relay", "what the relay calls itself");
+	put_text(b, "name", conf->name, "my-relay",
+	    "what the relay calls itself");
 	put_resources(b, conf);
 	if (akash)
 		put_for_akash(b, conf);

@@ -266,6 +266,15 @@ value_path(void *field, const char *text, char why[DEPLOY_WHY_MAX])
 			    "a path with a control character in it");
 	if (!wire_utf8_ok(text, strlen(text)))
 		return why_say(why, -EINVAL, "a path that is not UTF-8");
+	/* C1, line and paragraph separator, noncharacters: YAML's own. */
+	for (const char *s = text; *s != '\0'; s++)
+		if ((*s == '\xc2' && (s[1] & 0xe0) == 0x80) ||
+		    strncmp(s, "\xe2\x80\xa8", 3) == 0 ||
+		    strncmp(s, "\xe2\x80\xa9", 3) == 0 ||
+		    strncmp(s, "\xef\xbf\xbe", 3) == 0 ||
+		    strncmp(s, "\xef\xbf\xbf", 3) == 0)
+			return why_say(why, -EINVAL, "a path with a control "
+			    "character in it");
 	return take(field, 1024, text, why);
 }
 

@@ -49,6 +49,7 @@ struct flow {
 	char		 error[256];	/* and what it said */
 	char		 noise[200];	/* last line of standard error */
 	bool		 garbage;
+	bool		 doubt;		/* pending is of an earlier one too */
 	int		 record_rc;	/* first failure to write the record */
 };
 
@@ -69,8 +70,8 @@ void	flow_copy(char *out, size_t max, const struct wire_value *)
 
 /*
  * Which deployments of the account are active without a record? They get
- * one. Returns how many there were, and then there is no pending record any
- * more; or an error, and it stays.
+ * one. Returns how many there were, or an error. The pending record goes if
+ * there were some, or if none can still be on its way to the chain.
  */
 int	ask_lost(struct work *, const char *network) AC_NONNULL(1, 2);
 

@@ -79,6 +79,16 @@ def deploy(args):
         fail("workflow failed")
     if MODE == "silent":
         return
+    if MODE == "in-flight":
+        def canceled(sig, frame):
+            put(line("deploy", "create-deployment", "error",
+                     ["context canceled"]))
+            os._exit(1)
+        signal.signal(signal.SIGINT, canceled)
+    if MODE in ("in-flight", "slow"):
+        (DIR / "waiting").write_text(str(os.getpid()))
+        while not (DIR / "go").exists():
+            time.sleep(0.01)
     chain(**{dseq: "active"})
     created = line("deploy", "create-deployment", outputs={"dseq": dseq})
     bids = line("deploy", "wait-for-bids")

@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -47,7 +48,7 @@ def deploy(*args, cwd, env=None, **kw):
     ("resources:\n  cpu: half\n", "2:8", "half"),
     ("resources:\n  cpu: 0\n", "2:8", "cores"),
     ("resources:\n  cpus: 1\n", "2:3", "resources.cpus"),
-    ("resources: 1\n", "1:1", "resources"),
+    ("resources: 1\n", "1:1", "below it"),
     ("resources: []\n", "1:1", "resources"),
     ("provider: kubernetes\n", "1:11", "kubernetes"),
     ("colour: red\n", "1:1", "colour"),
@@ -62,7 +63,15 @@ def deploy(*args, cwd, env=None, **kw):
     ("port: [1]\n", "1:7", "lists"), ("port: {a: 1}\n", "1:1", "one value"),
     ("port: &a 1\nname: *a\n", "1:7", "anchors"),
     ("name: *a\n", "1:7", "alias"), ("port: !!int 1\n", "1:7", "tags"),
-    ("? {a: 1}\n: 2\n", "1:3", "word"),
+    ("&a port: 1\n", "1:1", "anchors"), ("!!str port: 1\n", "1:1", "tags"),
+    ("--- &a\nport: 1\n", "1:5", "anchors"),
+    ("--- !!map\nport: 1\n", "1:5", "tags"),
+    ("tls: &t {cert: a, key: b}\n", "1:6", "anchors"),
+    ("resources: {cpu: &c 1}\n", "1:18", "anchors"),
+    ("*a : 1\n", "1:1", "alias"), ("\"port\\0x\": 1\n", "1:1", "NUL"),
+    ("resources.cpu: 1\n", "1:1", "resources.cpu"),
+    ("tls.cert: a.pem\n", "1:1", "tls.cert"),
+    ("? {a: 1}\n: 2\n", "1:3", "word"), ("? [a]\n: 2\n", "1:3", "word"),
     ("- port\n", "1:1", "key: value"), ("port\n", "1:1", "key: value"),
     ("---\nport: 1\n---\nport: 2\n", "3:1", "one document"),
     ("name: b: c\n", "1:8", "YAML"), ("\tport: 1\n", "1:1", "YAML"),
@@ -152,19 +161,31 @@ def test_a_floating_image_is_a_warning_and_never_submitted(here):
     assert os.listdir(here) == ["akash-sdl.yaml"]
 
 
-def test_init_config_is_read_back_without_change(here):
-    for provider in ("docker", "akash"):
-        assert deploy("--init-config", "--provider", provider, "--image",
-                      "a/b:1", "--force", cwd=here).code == OK
-        p = deploy("--dry-run", cwd=here)
-        q = deploy("--dry-run", "--provider", provider, "--image", "a/b:1",
-                   "--config", "/dev/null", cwd=here)
-        assert q.code == FAILED     # not a regular file
-        (here / "empty.yaml").write_text("")
-        q = deploy("--dry-run", "--provider", provider, "--image", "a/b:1",
-                   "--config", "empty.yaml", cwd=here)
-        assert (p.code, q.code) == (OK, OK)
-        assert p.out == q.out
+@pytest.mark.parametrize("settings", [
+    "provider=docker", "provider=docker image=a/b:1 name=null",
+    "provider=docker host=:: volumes=false network=null port=443",
+    "provider=docker host=::1 network=123 tls.cert=@a "
+    "'tls.key=a: #\"b'",
+    "provider=akash image=a/b:1", "provider=akash image=a/b:1 count=3 "
+    "deposit=700001 domain=a.example volumes=true network=testnet "
+    "wallet=null duration=90m max_price=0.25 name=true "
+    "resources.cpu=250m resources.memory=131073Ki resources.storage=1Ti"])
+def test_init_config_is_read_back_without_change(here, settings):
+    flags = [x for s in shlex.split(settings) for x in ("--set", s)]
+    assert deploy("--init-config", *flags, cwd=here).code == OK
+    p = deploy("--dry-run", cwd=here)
+    (here / "empty.yaml").write_text("")
+    q = deploy("--dry-run", *flags, "--config", "empty.yaml", cwd=here)
+    assert (p.code, q.code) == (OK, OK), p.err + q.err
+    assert p.out == q.out
+    q = deploy("--dry-run", *flags, "--config", "/dev/null", cwd=here)
+    assert q.code == FAILED     # not a regular file
+
+
+def test_init_config_writes_nothing_that_it_would_refuse(here):
+    p = deploy("--init-config", "--set", "tls.cert=a.pem", cwd=here)
+    assert p.code == USAGE and "together" in p.err
+    assert os.listdir(here) == []
 
 
 # ---------------------------------------------------------------- the files
@@ -387,7 +408,8 @@ def test_linters_have_nothing_to_say(node, here, args):
 
 
 @pytest.mark.parametrize("args", [
-    (), ("--set", "volumes=false"),
+    (), ("--set", "volumes=false"), ("--network", "123"),
+    ("--network", "null", "--host", "::", "--name", "null"),
     ("--set", "tls.cert=/etc/a $b.pem", "--set", "tls.key=/etc/'k\".pem")])
 def test_docker_compose_takes_the_file(here, args):
     if not shutil.which("docker-compose"):
@@ -443,6 +465,13 @@ class Akash:
         return self.deploy("--provider", "akash", "--image", "a/b:1",
                            "--wallet", self.wallet, "--yes", *args,
                            mode=mode, **kw)
+
+    def age(self):
+        """The deploy without dseq was three minutes ago."""
+        rec = self.record("pending")
+        rec["created"] -= 180000
+        path = self.root / "deploy" / "akash-sandbox-pending.json"
+        path.write_text(json.dumps(rec))
 
     def chain(self):
         return harness.load(self.fake / "chain.json") or {}
@@ -560,10 +589,60 @@ def test_nothing_is_invented_where_nothing_was_created(akash):
     p = akash.up(mode="create-fails")
     assert p.code == FAILED and "insufficient funds" in p.err
     assert "\x1b" not in p.err and "--close" not in p.err
-    assert akash.list() == {}
+    assert akash.list() == {"0": "creating"}    # akt may not know
     p = akash.up(mode="silent")
     assert p.code == FAILED and "cut off" in p.err
-    assert akash.list() == {} and akash.chain() == {}
+    assert akash.list() == {"0": "creating"} and akash.chain() == {}
+    akash.age()
+    p = akash.deploy("--reap")
+    assert p.code == OK, p.err
+    assert akash.list() == {}
+
+
+def test_a_deployment_that_comes_to_the_chain_late_is_found(akash):
+    """akt was told to stop, and says that it failed; the chain says no."""
+    p = akash.up(mode="in-flight", cls=Proc)
+    until(lambda: harness.load(akash.fake / "waiting"), "akt to wait")
+    p.signal(signal.SIGINT)
+    assert p.wait() == INTERRUPTED
+    assert "--reap" in p.err, p.err
+    # What is done before it is there doesn't close the question.
+    assert akash.deploy("--reap").code == OK
+    assert akash.up().code == OK
+    assert akash.list() == {"0": "creating", DSEQ: "active"}
+    (akash.fake / "chain.json").write_text(
+        json.dumps({DSEQ: "active", "42": "active"}))
+    p = akash.deploy("--reap")
+    assert p.code == OK and "agentchat deploy --close 42" in p.err
+    assert akash.list() == {"42": "found", DSEQ: "active"}
+
+
+def test_an_akt_that_goes_on_after_our_death_is_waited_for(akash):
+    p = akash.up(mode="slow", cls=Proc)
+    until(lambda: harness.load(akash.fake / "waiting"), "akt to wait")
+    p.kill()
+    # The chain's no would be wrong a moment later.
+    q = akash.deploy("--reap")
+    assert q.code == AGAIN and "akt that one left" in q.err
+    p = akash.deploy("--list")
+    assert "(not known)" in p.out and "--reap" in p.err
+    (akash.fake / "go").touch()
+    until(lambda: akash.deploy("--reap").code == OK, "akt's end")
+    assert akash.list() == {DSEQ: "found"}
+    assert akash.deploy("--close", DSEQ).code == OK
+    assert akash.chain() == {DSEQ: "closed"}
+
+
+def test_what_is_there_needs_no_settings(akash):
+    assert akash.up().code == OK
+    (akash.dir / "deploy.yaml").write_text("wallet: nosuch.json\nport: x\n")
+    akash.wallet.rename(akash.dir / "gone")
+    for args in (("--list",), ("--status", DSEQ), ("--reap",),
+                 ("--close", DSEQ)):
+        p = akash.deploy(*args)
+        assert p.code == OK, p.err
+    assert akash.chain() == {DSEQ: "closed"}
+    (akash.dir / "gone").rename(akash.wallet)
 
 
 def test_a_deploy_that_was_killed_is_found_by_the_next(akash):
@@ -574,6 +653,7 @@ def test_a_deploy_that_was_killed_is_found_by_the_next(akash):
     q = akash.up()
     assert q.code == AGAIN and "another deploy" in q.err
     p.kill()
+    os.kill(harness.load(akash.fake / "waiting"), signal.SIGKILL)
     assert akash.list() == {DSEQ: "creating"}
     # Killed even before akt said anything: only the pending record is there.
     rec = akash.record(DSEQ)
@@ -594,6 +674,7 @@ def test_a_chain_that_cannot_be_asked_keeps_the_question_open(akash):
     p = akash.up(mode="query-fails")
     assert p.code == FAILED and pending.exists()
     assert len(akash.chain()) == 1
+    akash.age()
     assert akash.up().code == OK and not pending.exists()
 
 
