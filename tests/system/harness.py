@@ -108,12 +108,13 @@ def reports():
 
 
 class Proc:
-    """A process with its output in files."""
+    """A process with its output in files; wrap stands before the program."""
     count = 0
 
-    def __init__(self, *argv, name=None, cwd=None, stdin=None, env=None):
+    def __init__(self, *argv, name=None, cwd=None, stdin=None, env=None,
+                 wrap=()):
         Proc.count += 1
-        self.argv = [AGENTCHAT] + [str(x) for x in argv]
+        self.argv = [str(x) for x in (*wrap, AGENTCHAT, *argv)]
         self.name = "%03d-%s" % (Proc.count, name or (argv or ["none"])[0])
         log = TMP / "log"
         log.mkdir(exist_ok=True)

@@ -20,6 +20,7 @@ SYSTEM_TESTS = \
 	%D%/test_promises.py \
 	%D%/test_protocol.py \
 	%D%/test_restart.py \
+	%D%/test_sandbox.py \
 	%D%/test_trust.py \
 	%D%/test_work.py
 TESTS += $(SYSTEM_TESTS)
@@ -28,7 +29,7 @@ PY_LOG_COMPILER = env AGENTCHAT=$(abs_top_builddir)/agentchat \
 	PYTHON=$(PYTEST_PYTHON) $(SHELL) $(top_srcdir)/%D%/run
 dist_noinst_SCRIPTS += %D%/run
 EXTRA_DIST += $(SYSTEM_TESTS) %D%/harness.py %D%/conftest.py %D%/pytest.ini
-EXTRA_DIST += %D%/fake_akt.py %D%/fakerelay.py
+EXTRA_DIST += %D%/confine.py %D%/fake_akt.py %D%/fakerelay.py
 EXTRA_DIST += %D%/work.py
 
 check_PROGRAMS += %D%/elo
