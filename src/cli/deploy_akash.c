@@ -312,6 +312,17 @@ akash_up(const struct akash_line *l)
 
 /* ----------------------------------------------------------------- later */
 
+/* Without a root there is no record either. */
+static int
+no_records(const struct akash_line *l, int rc)
+{
+	if (rc != -ENOENT)
+		return no_root(l, rc);
+	return cmd_fail(l->cl->cmd, EXIT_NOT_FOUND, "nothing is recorded in "
+	    "%s: is it the right --dir?",
+	    l->cl->dir != NULL ? l->cl->dir : ".agentchat");
+}
+
 static uint64_t
 parse_dseq(const struct akash_line *l, const char *text)
 {
@@ -356,7 +367,7 @@ akash_close(const struct akash_line *l, const char *text)
 
 	hold_signals(&old);
 	rc = open_root(l, false, &a, &path);
-	code = rc < 0 ? no_root(l, rc) : close_one(l, &a, dseq);
+	code = rc < 0 ? no_records(l, rc) : close_one(l, &a, dseq);
 	close_root(&a, path);
 	release_signals(&old);
 	return code;
@@ -375,7 +386,7 @@ akash_status(const struct akash_line *l, const char *text)
 
 	rc = open_root(l, false, &a, &path);
 	if (rc < 0) {
-		code = no_root(l, rc);
+		code = no_records(l, rc);
 	} else {
 		rc = deploy_akash_status(&a, dseq, &rec, &detail, why);
 		code = rc < 0 ? cmd_fail(l->cl->cmd, cmd_code(rc), "%s", why) :

@@ -116,7 +116,8 @@ take(struct wallet *w, const struct wire_msg *m, const char *network,
 {
 	struct wire_value version = wire_find(m, "version"),
 	    net = wire_find(m, "network"), address = wire_find(m, "address"),
-	    mnemonic = wire_find(m, "mnemonic");
+	    mnemonic = wire_find(m, "mnemonic"),
+	    pubkey = wire_find(m, "pubkey"), created = wire_find(m, "created");
 
 	if (version.kind != WIRE_NUM || version.num != 1)
 		return why_say(why, -EINVAL, "its version is not 1");
@@ -125,6 +126,10 @@ take(struct wallet *w, const struct wire_msg *m, const char *network,
 		    "not %s", net.kind == WIRE_STR ? net.s : "?", network);
 	if (!take_address(w, &address))
 		return why_say(why, -EINVAL, "its address is no akash1...");
+	/* The address is checked against the key; these are there, or not. */
+	if (pubkey.kind != WIRE_STR || created.kind != WIRE_STR)
+		return why_say(why, -EINVAL, "its pubkey or created is "
+		    "missing");
 	if (!take_mnemonic(w, &mnemonic))
 		return why_say(why, -EINVAL, "its mnemonic is not 12 to 24 "
 		    "words");

@@ -104,6 +104,7 @@ handle(struct peer *p, const char *text, size_t len, int parsed)
 	struct wire_msg *m = &p->relay->msg;
 	int rc;
 
+	p->relay->metrics.received++;
 	if (parsed < 0) {
 		if (!wire_utf8_ok(text, len)) {
 			p->relay->metrics.drops[DROP_PROTOCOL]++;

@@ -232,6 +232,7 @@ enum drop {			/* why the relay ended a session, or had none */
 
 struct metrics {		/* counters since the start (metrics.c) */
 	uint64_t	connections, messages, deliveries, auth_failures;
+	uint64_t	received, sent;	/* of any type, by and to sessions */
 	uint64_t	refusals[AC_ORD_COUNT];
 	uint64_t	drops[DROP_REASONS];
 };

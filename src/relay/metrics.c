@@ -33,6 +33,10 @@ put_counters(struct buf *b, const struct relay *r)
 
 	one(b, "connections_total", "counter",
 	    "WebSocket connections accepted.", m->connections);
+	one(b, "received_total", "counter",
+	    "Messages of any type that came from sessions.", m->received);
+	one(b, "sent_total", "counter",
+	    "Messages of any type put into sessions' queues.", m->sent);
 	one(b, "messages_total", "counter",
 	    "Messages accepted from agents and from the operator.",
 	    m->messages);

@@ -144,12 +144,13 @@ drop(struct peer *p, enum drop reason, uint16_t code, const char *why)
 	peer_drop(p, code, why);
 }
 
-/* Bytes were queued: see to it that they are sent, or that they aren't. */
+/* A message was queued: see to it that it is sent, or that it isn't. */
 static void
 queued(struct peer *p, size_t len)
 {
 	struct relay *r = p->relay;
 
+	r->metrics.sent++;
 	p->q.len += len;
 	if (!p->dirty) {
 		p->dirty = true;

@@ -797,7 +797,7 @@ def test_one_that_was_closed_elsewhere_is_known_as_closed(akash):
 def test_what_is_not_recorded_is_not_there(akash):
     for how in ("--close", "--status"):
         p = akash.deploy(how, "42")
-        assert p.code == NOT_FOUND
+        assert p.code == NOT_FOUND and "recorded" in p.err
         assert akash.deploy(how, "x").code == USAGE
         assert akash.deploy(how, "-1").code == USAGE
         assert akash.deploy(how).code == USAGE
@@ -852,7 +852,8 @@ def test_a_wallet_behind_a_link_is_refused(akash):
     ({"version": "1"}, "version"), ({"network": "mainnet"}, "mainnet"),
     ({"network": None}, "network"), ({"address": "cosmos1qqq"}, "address"),
     ({"address": "akash1" + "b" * 38}, "address"),
-    ({"mnemonic": "abandon"}, "mnemonic"),
+    ({"pubkey": None}, "pubkey"), ({"pubkey": 5}, "pubkey"),
+    ({"created": None}, "created"), ({"mnemonic": "abandon"}, "mnemonic"),
     ({"mnemonic": WORDS + " accident"}, "mnemonic"),
     ({"mnemonic": WORDS.replace(" ", "  ", 1)}, "mnemonic"),
     ({"mnemonic": WORDS.upper()}, "mnemonic"),

@@ -10,7 +10,8 @@ import pytest
 import harness
 from harness import Agent, Key, Raw, Relay, until
 
-SAMPLE = re.compile(r'([a-z_]+)(\{[a-z]+="[^"\\\n]*"\})? (\S+)')
+SAMPLE = re.compile(r'([a-z_]+)(\{[a-z]+="[^"\\\n]*"\})? '
+                    r'(\d+|\d+\.\d+(?:e-\d+)?)')
 
 
 def scrape(relay):
@@ -22,20 +23,36 @@ def scrape(relay):
 
 
 def samples(text):
-    """Every sample by name and label; each must have been described."""
-    got, kinds = {}, {}
-    for line in text.splitlines():
-        if line.startswith("# TYPE "):
-            _, _, name, kind = line.split()
-            assert name not in kinds
-            kinds[name] = kind
-        elif not line.startswith("# HELP "):
+    """Every sample by name and label, as strictly as promtool reads it: each
+    family has HELP and TYPE, in this order, once, before all of its samples,
+    which stand together."""
+    got, kinds, helped, family = {}, {}, None, None
+    assert text.endswith("\n")
+    for line in text[:-1].split("\n"):
+        if line.startswith("# HELP "):
+            _, _, helped, words = line.split(" ", 3)
+            assert helped not in kinds and words[-1] == "."
+        elif line.startswith("# TYPE "):
+            _, _, family, kind = line.split(" ")
+            assert family == helped and family not in kinds
+            assert family.startswith("agentchat_")
+            assert kind in ("counter", "gauge", "histogram")
+            kinds[family] = kind
+            assert (kind == "counter") == family.endswith("_total")
+        else:
             name, label, value = SAMPLE.fullmatch(line).groups()
-            family = re.sub("_(bucket|sum|count)$", "", name)
-            assert family in kinds or name in kinds, line
-            assert (kinds.get(name) == "counter") == name.endswith("_total")
+            assert family == (re.sub("_(bucket|sum|count)$", "", name)
+                              if kinds[family] == "histogram" else name), line
             assert name + (label or "") not in got
             got[name + (label or "")] = float(value)
+    for name in (x for x in kinds if kinds[x] == "histogram"):
+        counts = [v for k, v in got.items()
+                  if k.startswith(name + "_bucket{le=")]
+        bounds = [float(k.split('"')[1]) for k in got
+                  if k.startswith(name + "_bucket{le=")]
+        assert counts == sorted(counts) and bounds == sorted(set(bounds))
+        assert bounds[-1] == float("inf") and counts[-1] == \
+            got[name + "_count"]
     return got
 
 
@@ -55,6 +72,11 @@ def test_it_counts_what_happens(started):
     now = samples(scrape(relay))
     assert now["agentchat_messages_total"] == 5
     assert now["agentchat_deliveries_total"] == 10
+    # IDENTIFY and JOIN twice, CREATE_CHANNEL, six MSG.
+    assert now["agentchat_received_total"] == 11
+    # Two WELCOME, three JOINED, an AGENT_JOINED, the ten, an ERROR, and
+    # STORED at least once.
+    assert now["agentchat_sent_total"] >= 18
     assert now["agentchat_sessions"] == 2
     assert now["agentchat_channels"] == before["agentchat_channels"] == 2
     assert now['agentchat_refusals_total{code="CHANNEL_NOT_FOUND"}'] == 1
@@ -87,6 +109,54 @@ def test_faults_and_letters_show(started):
     assert now["agentchat_mailbox_messages"] == 1
     assert now["agentchat_known_agents"] == 1
     assert now["agentchat_auth_failures_total"] == 1
+    assert relay.stop() == 0
+
+
+def test_names_and_contents_are_nobodys_business(started):
+    relay = started(Relay(*harness.FAST))
+    a = Agent(relay, "tell-nobody", key=Key())
+    a.create("#tell-nobody", invite_only=True)
+    a.create("#tell-nobody-either")
+    a.msg("#tell-nobody-either", "tell-nobody")
+    a.send("MSG", to="#tell-nobody-else", content="x")
+    a.refused("CHANNEL_NOT_FOUND")
+    text = scrape(relay)
+    assert "tell" not in text and a.id not in text and \
+        a.id.lstrip("@") not in text
+    labels = {m[1] for m in re.finditer(r'\{([a-z]+)=', text)}
+    assert labels == {"version", "code", "reason", "le"}
+    assert relay.stop() == 0
+
+
+HOSTILE = [
+    b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100000 + b"\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\n" + b"A: b\r\n" * 5000 + b"\r\n",
+    b"GET /met\0rics HTTP/1.1\r\n\r\n", bytes(range(256)) * 8,
+    b"GET http://evil/metrics HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /metrics/../metrics HTTP/9.9\r\n\r\n", b"GET /metrics",
+    b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    b"Connection: close\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999"
+    b"\r\nConnection: close\r\n\r\nx",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
+    b"\r\n" * 1000, b"GET " + b"/" * 70000 + b" HTTP/1.1\r\n\r\n"]
+
+
+def test_hostile_requests_change_nothing_and_disturb_nobody(started):
+    relay = started(Relay())
+    a = Agent(relay, "a")
+    a.join("#general")
+    before = samples(scrape(relay))
+    for request in HOSTILE:
+        with Raw(relay) as raw:
+            raw.send(request)       # and hang up, whatever it is at
+    # Asked a hundred times at once, and never read.
+    with Raw(relay) as raw:
+        raw.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        now = samples(scrape(relay))
+    assert {k: v for k, v in now.items() if "sync" not in k} == \
+        {k: v for k, v in before.items() if "sync" not in k}
+    a.msg("#general", "still here")
     assert relay.stop() == 0
 
 
