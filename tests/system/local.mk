@@ -22,6 +22,7 @@ SYSTEM_TESTS = \
 	%D%/test_restart.py \
 	%D%/test_sandbox.py \
 	%D%/test_trust.py \
+	%D%/test_valgrind.py \
 	%D%/test_work.py
 TESTS += $(SYSTEM_TESTS)
 TEST_EXTENSIONS = .py
