@@ -388,6 +388,26 @@ deploy_akash_close(const struct deploy_akash *a, uint64_t dseq,
 	return rc;
 }
 
+/* What the chain and the provider say, onto the record. */
+static int
+bring_up_to_date(struct work *w, struct deploy_record *rec, const char *state,
+    struct buf *detail)
+{
+	struct deploy_record old = *rec;
+	int rc;
+
+	buf_addf(detail, "on the chain: %s", state);
+	if (strcmp(state, "closed") == 0)
+		return change_state(w, rec, "closed");
+	if (strcmp(state, "active") == 0)
+		ask_lease(w, rec, detail);
+	if (strcmp(old.uri, rec->uri) == 0)
+		return 0;
+	rc = record_write(w->dir, rec);
+	return rc < 0 ? why_say(w->why, rc, "deploy/: %s", ac_strerror(rc)) :
+	    0;
+}
+
 int
 deploy_akash_status(const struct deploy_akash *a, uint64_t dseq,
     struct deploy_record *rec, struct buf *detail, char why[DEPLOY_WHY_MAX])
@@ -406,13 +426,8 @@ deploy_akash_status(const struct deploy_akash *a, uint64_t dseq,
 			why_say(why, rc, "akt query deployment %" PRIu64
 			    ": %s", dseq, ac_strerror(rc));
 	}
-	if (rc == 0) {
-		buf_addf(detail, "on the chain: %s", state);
-		if (strcmp(state, "active") == 0)
-			ask_lease(&w, rec, detail);
-		if (strcmp(state, "closed") == 0)
-			rc = change_state(&w, rec, "closed");
-	}
+	if (rc == 0)
+		rc = bring_up_to_date(&w, rec, state, detail);
 	work_close(&w);
 	return rc;
 }

@@ -525,6 +525,7 @@ def test_a_relay_is_deployed_watched_and_closed(akash):
     assert p.code == OK and "1 of 1 running" in p.out
     assert "wss://new.ingress.example" in p.out
     assert "on the chain: active" in p.out
+    assert "new.ingress.example" in akash.deploy("--list").out
     assert akash.list() == {DSEQ: "active"}
     assert akash.deploy("--close", DSEQ).code == OK
     assert akash.chain() == {DSEQ: "closed"}
