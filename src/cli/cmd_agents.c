@@ -30,27 +30,59 @@ struct listing {
 	const char	*channel;
 };
 
-/* name may be empty: not every relay tells them. */
+struct word {
+	const char	*s;
+	size_t		 len;		/* 0: not told */
+};
+
 static void
-print_agent(struct listing *l, const char *id, size_t id_len,
-    const char *name, size_t name_len)
+print_json(struct buf *b, const char *key, const struct word *w)
+{
+	if (w->len == 0)
+		return;
+	buf_addf(b, "%s\"%s\":", b->p[b->len - 1] == '{' ? "" : ",", key);
+	wire_json_str(b, w->s, w->len);
+}
+
+/* Not every relay tells names and presence. */
+static void
+print_agent(struct listing *l, const struct word *id, const struct word *name,
+    const struct word *presence)
 {
 	if (l->json) {
-		buf_adds(&l->out, "{\"agent\":");
-		wire_json_str(&l->out, id, id_len);
-		if (name_len > 0) {
-			buf_adds(&l->out, ",\"name\":");
-			wire_json_str(&l->out, name, name_len);
-		}
+		buf_addc(&l->out, '{');
+		if (buf_err(&l->out) < 0)
+			return;
+		print_json(&l->out, "agent", id);
+		print_json(&l->out, "name", name);
+		print_json(&l->out, "presence", presence);
 		buf_adds(&l->out, "}\n");
 		return;
 	}
-	out_text(&l->out, id, id_len);
-	if (name_len > 0) {
+	out_text(&l->out, id->s, id->len);
+	if (name->len > 0 || presence->len > 0)
 		buf_addc(&l->out, ' ');
-		out_text(&l->out, name, name_len);
+	if (name->len > 0)
+		out_text(&l->out, name->s, name->len);
+	else if (presence->len > 0)
+		buf_addc(&l->out, '-');
+	if (presence->len > 0) {
+		buf_addc(&l->out, ' ');
+		out_text(&l->out, presence->s, presence->len);
 	}
 	buf_addc(&l->out, '\n');
+}
+
+/* What an object of strings by id says of this one. */
+static struct word
+said_of(const struct wire_msg *m, enum wire_field f, const char *id)
+{
+	struct wire_value v = { .kind = WIRE_ABSENT };
+
+	if (wire_has(m, f))
+		v = wire_member(&m->f[f], id);
+	return v.kind == WIRE_STR ? (struct word){ v.s, v.len } :
+	    (struct word){ "", 0 };
 }
 
 static int
@@ -58,7 +90,8 @@ take_agents(void *arg, const struct wire_msg *m, const char *text, size_t len)
 {
 	struct listing *l = arg;
 	const char *channel = wire_str(m, WF_CHANNEL), *key;
-	struct wire_value id, name;
+	struct word name, presence;
+	struct wire_value id;
 	const void *at = NULL;
 
 	(void)text;
@@ -69,12 +102,10 @@ take_agents(void *arg, const struct wire_msg *m, const char *text, size_t len)
 	while (wire_each(&m->f[WF_LIST], &at, &key, &id)) {
 		if (id.kind != WIRE_STR)
 			continue;
-		name.kind = WIRE_ABSENT;
-		if (wire_has(m, WF_NAMES))
-			name = wire_member(&m->f[WF_NAMES], id.s);
-		if (name.kind != WIRE_STR)
-			name = (struct wire_value){ .s = "" };
-		print_agent(l, id.s, id.len, name.s, name.len);
+		name = said_of(m, WF_NAMES, id.s);
+		presence = said_of(m, WF_PRESENCES, id.s);
+		print_agent(l, &(struct word){ id.s, id.len }, &name,
+		    &presence);
 	}
 	return 1;
 }
@@ -97,19 +128,32 @@ list_remote(const struct cmd_line *cl, struct listing *l)
 	return code;
 }
 
-/* The roster as the daemon keeps it: "@id name" lines. */
+/* Up to the next space; *p is behind it then. */
+static struct word
+next_word(const char **p, const char *end)
+{
+	const char *from = *p, *space = memchr(from, ' ', (size_t)(end - from));
+
+	*p = space != NULL ? space + 1 : end;
+	return (struct word){ from, (size_t)((space != NULL ? space : end) -
+	    from) };
+}
+
+/* The roster as the daemon keeps it: lines "@id name presence". */
 static void
 print_roster(struct listing *l, const char *p, size_t len)
 {
 	while (len > 0) {
-		const char *nl = memchr(p, '\n', len);
+		const char *nl = memchr(p, '\n', len), *at = p;
 		size_t line = nl != NULL ? (size_t)(nl - p) : len;
-		const char *space = memchr(p, ' ', line);
-		size_t id = space != NULL ? (size_t)(space - p) : line;
-		size_t name = id + (space != NULL);
+		struct word id = next_word(&at, p + line);
+		struct word name = next_word(&at, p + line);
+		struct word presence = next_word(&at, p + line);
 
+		if (name.len == 1 && *name.s == '-' && presence.len > 0)
+			name.len = 0;
 		if (line > 0 && wire_utf8_ok(p, line))
-			print_agent(l, p, id, p + name, line - name);
+			print_agent(l, &id, &name, &presence);
 		line += nl != NULL;
 		p += line;
 		len -= line;

@@ -117,6 +117,7 @@ on_message(void *arg, const struct wire_msg *m, const char *text, size_t len)
 	case WIRE_AGENT_LEFT:
 	case WIRE_GAP:
 	case WIRE_NICK_CHANGED:
+	case WIRE_PRESENCE_CHANGED:
 		room_message(d, m, text, len);
 		break;
 	case WIRE_STORED:

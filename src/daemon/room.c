@@ -414,15 +414,18 @@ on_left(struct daemon *d, const struct wire_msg *m, struct room *r)
 	r->roster_dirty = true;
 }
 
+/* NICK_CHANGED and PRESENCE_CHANGED: of an agent, wherever it is. */
 static void
-on_nick(struct daemon *d, const struct wire_msg *m)
+on_agent(struct daemon *d, const struct wire_msg *m)
 {
 	const char *id = wire_str(m, WF_AGENT_ID);
 	struct room *r;
 	size_t at = 0;
 
 	while ((r = map_next(&d->rooms, &at)) != NULL)
-		if (roster_rename(&r->agents, id, wire_str(m, WF_NEW_NICK)))
+		if (m->type == WIRE_NICK_CHANGED ? roster_rename(&r->agents,
+		    id, wire_str(m, WF_NEW_NICK)) : roster_presence(&r->agents,
+		    id, wire_str(m, WF_PRESENCE)))
 			r->roster_dirty = true;
 }
 
@@ -433,8 +436,8 @@ room_message(struct daemon *d, const struct wire_msg *m, const char *text,
 	const char *name = wire_str(m, WF_CHANNEL);
 	struct room *r;
 
-	if (m->type == WIRE_NICK_CHANGED) {
-		on_nick(d, m);
+	if (m->type == WIRE_NICK_CHANGED || m->type == WIRE_PRESENCE_CHANGED) {
+		on_agent(d, m);
 		receive_event(d, NULL, text, len);
 		return;
 	}

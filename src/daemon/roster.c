@@ -18,7 +18,12 @@
 struct member {
 	char	id[WIRE_AGENT_MAX + 1];
 	char	name[WIRE_NAME_MAX + 1];	/* "" if unknown */
+	const char *presence;			/* static; NULL: online */
 };
+
+/* Any other word would be a stranger's, in a file that is read as words. */
+static const char *const presences[] = { "away", "busy", "offline",
+	"listening" };
 
 void
 roster_fini(struct map *map)
@@ -79,6 +84,21 @@ roster_rename(struct map *map, const char *id, const char *name)
 	return m != NULL;
 }
 
+bool
+roster_presence(struct map *map, const char *id, const char *presence)
+{
+	struct member *m = id != NULL ? map_get(map, id, strlen(id)) : NULL;
+	const char *now = NULL;
+
+	for (size_t i = 0; i < AC_COUNTOF(presences) && presence != NULL; i++)
+		if (strcmp(presences[i], presence) == 0)
+			now = presences[i];
+	if (m == NULL || m->presence == now)
+		return false;
+	m->presence = now;
+	return true;
+}
+
 void
 roster_fill(struct map *map, const struct wire_msg *joined)
 {
@@ -96,6 +116,11 @@ roster_fill(struct map *map, const struct wire_msg *joined)
 		while (wire_each(&joined->f[WF_NAMES], &at, &key, &item))
 			if (item.kind == WIRE_STR)
 				roster_rename(map, key, item.s);
+	at = NULL;
+	if (wire_has(joined, WF_PRESENCES))
+		while (wire_each(&joined->f[WF_PRESENCES], &at, &key, &item))
+			if (item.kind == WIRE_STR)
+				roster_presence(map, key, item.s);
 }
 
 static int
@@ -104,6 +129,18 @@ by_id(const void *a, const void *b)
 	const struct member *const *x = a, *const *y = b;
 
 	return strcmp((*x)->id, (*y)->id);
+}
+
+/* Without a name "-" stands for it where something follows. */
+static void
+print_member(struct buf *b, const struct member *m)
+{
+	buf_adds(b, m->id);
+	if (*m->name != '\0' || m->presence != NULL)
+		buf_addf(b, " %s", *m->name != '\0' ? m->name : "-");
+	if (m->presence != NULL)
+		buf_addf(b, " %s", m->presence);
+	buf_addc(b, '\n');
 }
 
 int
@@ -120,8 +157,7 @@ roster_write(const struct map *map, int dir)
 		all[n++] = m;
 	qsort(all, n, sizeof(*all), by_id);
 	for (size_t i = 0; i < n; i++)
-		buf_addf(&b, "%s%s%s\n", all[i]->id,
-		    *all[i]->name != '\0' ? " " : "", all[i]->name);
+		print_member(&b, all[i]);
 	rc = buf_err(&b);
 	if (rc == 0)
 		rc = spool_replace(dir, "agents", b.p != NULL ? b.p : "",

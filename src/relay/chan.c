@@ -94,6 +94,17 @@ list_one(struct chan *c, const struct peer *p)
 	wire_json_str(&c->ids, p->id, p->id_len);
 	wire_json_key(&c->names, p->id);
 	wire_json_str(&c->names, p->name, strlen(p->name));
+	if (p->presence == NULL)
+		return;
+	wire_json_key(&c->presences, p->id);
+	wire_json_str(&c->presences, p->presence, strlen(p->presence));
+}
+
+static bool
+list_failed(const struct chan *c)
+{
+	return buf_err(&c->ids) < 0 || buf_err(&c->names) < 0 ||
+	    buf_err(&c->presences) < 0;
 }
 
 int
@@ -119,7 +130,7 @@ chan_add(struct chan *c, struct peer *p, struct member **out)
 	c->members[c->count++] = m;
 	if (c->listed) {
 		list_one(c, p);
-		c->listed = buf_err(&c->ids) == 0 && buf_err(&c->names) == 0;
+		c->listed = !list_failed(c);
 	}
 	LIST_INSERT_HEAD(&p->in, m, of_peer);
 	p->chans++;
@@ -168,9 +179,11 @@ list_all(struct chan *c)
 	buf_clear(&c->names);
 	buf_addc(&c->ids, '[');
 	buf_addc(&c->names, '{');
+	buf_clear(&c->presences);
+	buf_addc(&c->presences, '{');
 	for (size_t i = 0; i < c->count; i++)
 		list_one(c, c->members[i]->peer);
-	c->listed = buf_err(&c->ids) == 0 && buf_err(&c->names) == 0;
+	c->listed = !list_failed(c);
 }
 
 void
@@ -179,6 +192,7 @@ chan_unlist(struct chan *c)
 	c->listed = false;
 	buf_fini(&c->ids);
 	buf_fini(&c->names);
+	buf_fini(&c->presences);
 }
 
 void
@@ -193,6 +207,10 @@ chan_put_members(struct relay *r, struct chan *c, enum wire_field field)
 	wire_put_raw(b, field, c->ids.p, c->ids.len);
 	buf_addc(b, ']');
 	wire_put_raw(b, WF_NAMES, c->names.p, c->names.len);
+	buf_addc(b, '}');
+	if (c->presences.len <= 1)
+		return;
+	wire_put_raw(b, WF_PRESENCES, c->presences.p, c->presences.len);
 	buf_addc(b, '}');
 }
 

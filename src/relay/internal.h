@@ -130,6 +130,7 @@ struct chan {
 	struct member	**members;
 	size_t		 count, cap;
 	struct buf	 ids, names;	/* the members as JSON; appended to... */
+	struct buf	 presences;
 	bool		 listed;	/* ...while nobody leaves or changes */
 	struct map	 invited;	/* struct invite by agent id or serial */
 	uint64_t	 seq;		/* of the last message */
@@ -439,10 +440,10 @@ void	chan_remove(struct member *) AC_NONNULL(1);
 /* To every member but one (may be NULL): relay->json, which is cleared. */
 void	chan_tell(struct relay *, struct chan *, const struct peer *except)
 	    AC_NONNULL(1, 2);
-/* "agents" and "names" of JOINED and AGENTS, appended to relay->json. */
+/* What JOINED and AGENTS say of the members, appended to relay->json. */
 void	chan_put_members(struct relay *, struct chan *, enum wire_field)
 	    AC_NONNULL(1, 2);
-/* A member has another name. */
+/* A member has another name or presence. */
 void	chan_unlist(struct chan *) AC_NONNULL(1);
 /*
  * who: the id of an agent, whose key may use the invitation from any session,

@@ -44,12 +44,22 @@ tell_neighbours(struct peer *p)
 	buf_clear(&r->json);
 }
 
+/* What the channels' lists say of p is no longer so. */
+static void
+unlist_all(struct peer *p)
+{
+	struct member *m;
+
+	LIST_FOREACH(m, &p->in, of_peer)
+		chan_unlist(m->chan);
+}
+
 int
 on_set_presence(struct peer *p, const struct wire_msg *m)
 {
 	const struct wire_value *text = &m->f[WF_STATUS_TEXT];
 	struct buf *b = &p->relay->json;
-	const char *status = wire_str(m, WF_STATUS);
+	const char *status = wire_str(m, WF_STATUS), *now;
 	int i = 0;
 
 	while (presences[i] != NULL && strcmp(presences[i], status) != 0)
@@ -62,11 +72,14 @@ on_set_presence(struct peer *p, const struct wire_msg *m)
 		return refuse(p, AC_E_INVALID_MSG,
 		    "status_text is at most %d characters.", STATUS_TEXT_MAX);
 	turn_commit(p->relay);
-	p->presence = presences[i];
+	now = i > 0 ? presences[i] : NULL;	/* online is not worth a word */
+	if (now != p->presence)
+		unlist_all(p);
+	p->presence = now;
 	wire_begin(b, WIRE_PRESENCE_CHANGED);
 	wire_put_str(b, WF_AGENT_ID, p->id, p->id_len);
 	wire_puts(b, WF_NAME, p->name);
-	wire_puts(b, WF_PRESENCE, p->presence);
+	wire_puts(b, WF_PRESENCE, presences[i]);
 	if (text->kind == WIRE_STR)
 		wire_put_str(b, WF_STATUS_TEXT, text->s, text->len);
 	wire_end(b);
@@ -80,7 +93,6 @@ on_set_nick(struct peer *p, const struct wire_msg *m)
 	const struct wire_value *nick = &m->f[WF_NICK];
 	struct buf *b = &p->relay->json;
 	int64_t now = clock_mono_ms();
-	struct member *member;
 
 	if (nick->len > NICK_MAX || !wire_agent_name_ok(nick->s, nick->len))
 		return refuse(p, AC_E_INVALID_NAME, "A nick is 1 to %d "
@@ -96,8 +108,7 @@ on_set_nick(struct peer *p, const struct wire_msg *m)
 	wire_put_str(b, WF_NEW_NICK, nick->s, nick->len);
 	wire_end(b);
 	memcpy(p->name, nick->s, nick->len + 1);
-	LIST_FOREACH(member, &p->in, of_peer)
-		chan_unlist(member->chan);
+	unlist_all(p);
 	peer_put(p, b->p, b->len);
 	tell_neighbours(p);
 	return 0;

@@ -80,7 +80,8 @@ enum wire_type {
 	X(NEW_NICK, "new_nick", STR) X(NICK, "nick", STR) \
 	X(NONCE, "nonce", STR) \
 	X(OLD_NICK, "old_nick", STR) X(PAYMENT_CODE, "payment_code", STR) \
-	X(PRESENCE, "presence", STR) X(PREV, "prev", STR) X(PROOF, "proof", STR) \
+	X(PRESENCE, "presence", STR) X(PRESENCES, "presences", OBJ) \
+	X(PREV, "prev", STR) X(PROOF, "proof", STR) \
 	X(PROPOSAL, "proposal", OBJ) X(PROPOSAL_ID, "proposal_id", STR) \
 	X(PUBKEY, "pubkey", STR) X(QUEUED, "queued", BOOL) \
 	X(RATE, "rate", OBJ) X(RATING, "rating", NUM) \

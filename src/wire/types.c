@@ -78,7 +78,7 @@ static const struct spec specs[WIRE_TYPE_COUNT] = {
 	},
 	[WIRE_JOINED] = {
 		RELAY = RULES(NEED(CHANNEL), NEED(AGENTS), MAY(NAMES),
-		    MAY(SEQ), MAY(EPOCH)),
+		    MAY(PRESENCES), MAY(SEQ), MAY(EPOCH)),
 	},
 	[WIRE_AGENT_JOINED] = {
 		RELAY = RULES(NEED(CHANNEL), NEED(AGENT), MAY(NAME), MAY(TS)),
@@ -109,7 +109,7 @@ static const struct spec specs[WIRE_TYPE_COUNT] = {
 	},
 	[WIRE_AGENTS] = {
 		RELAY = RULES(NEED(CHANNEL), NEED(LIST), MAY(NAMES),
-		    MAY(RATINGS)),
+		    MAY(PRESENCES), MAY(RATINGS)),
 	},
 
 	/* messages */

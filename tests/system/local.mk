@@ -21,6 +21,7 @@ SYSTEM_TESTS = \
 	%D%/test_protocol.py \
 	%D%/test_restart.py \
 	%D%/test_sandbox.py \
+	%D%/test_sessions.py \
 	%D%/test_trust.py \
 	%D%/test_valgrind.py \
 	%D%/test_work.py
