@@ -123,6 +123,7 @@ struct talk {
 	const char	*id;		/* of the proposal */
 	const char	*me;
 	char		 prev[65];
+	bool		 altered;	/* by the relay: not as it was signed */
 	struct buf	*out;
 };
 
@@ -145,8 +146,10 @@ take_prev(void *arg, const struct wire_msg *m, const char *text, size_t len)
 		return 1;
 	step_init(&s);
 	if (step_from_relay(&object, m) == 0 &&
-	    step_read(&s, object.p, object.len) == 0)
+	    step_read(&s, object.p, object.len) == 0) {
 		memcpy(t->prev, s.hash, sizeof(t->prev));
+		t->altered = s.has_key && !step_is_good(&s);
+	}
 	step_fini(&s);
 	buf_fini(&object);
 	return 1;
@@ -227,7 +230,10 @@ make_remote(const struct cmd_line *cl, const struct deal_step *s,
 	if (code == EXIT_OK) {
 		t.me = call_info(r.call)->agent_id;
 		find_prev(&r, &t);
-		code = sign_and_send(&r, m, line, req, &t);
+		code = t.altered ? cmd_fail(cl->cmd, EXIT_REFUSED, "not "
+		    "signed: what this relay tells of %s is not what the "
+		    "other agent signed", t.id) :
+		    sign_and_send(&r, m, line, req, &t);
 	}
 	remote_close(&r);
 	return code;

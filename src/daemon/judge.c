@@ -56,7 +56,7 @@ claimed_key(struct daemon *d, const struct wire_msg *m, const char *from,
 	if (pub->kind != WIRE_STR)
 		return trust_key(d->trust, from);
 	if (ident_key_parse(room, pub->s, pub->len) < 0 ||
-	    !client_key_fits(room, from))
+	    !ident_key_fits(room, from))
 		return NULL;
 	return room;
 }

@@ -89,7 +89,7 @@ read_line(struct map *map, char *line)
 	if (text == NULL || !wire_agent_id_ok(id, strlen(id)) ||
 	    strlen(id) > WIRE_AGENT_MAX ||
 	    ident_key_parse(key, text, strlen(text)) < 0 ||
-	    !client_key_fits(key, id))
+	    !ident_key_fits(key, id))
 		return -EINVAL;
 	return add(map, id, key);
 }

@@ -174,39 +174,6 @@ status_of(const struct deal *deal)
 	return status;
 }
 
-static bool
-is_by(const struct step *s)
-{
-	const char *from = wire_str(&s->m, WF_FROM);
-	char id[IDENT_ID_MAX];
-
-	if (from == NULL || !s->has_key)
-		return false;
-	ident_key_id(s->key, 8, id);
-	if (strcmp(from, id) == 0)
-		return true;
-	ident_key_id(s->key, 16, id);
-	return strcmp(from, id) == 0;
-}
-
-/* Is it signed, both ways where there are two, by who it says? */
-static bool
-step_is_good(struct step *s, const struct buf *object)
-{
-	const struct wire_value *sig2;
-	const char *id;
-	bool good = step_read(s, object->p, object->len) == 0 && is_by(s);
-
-	id = good ? wire_str(&s->m, WF_PROPOSAL_ID) : NULL;
-	good = good && step_check_sig(&s->m, id != NULL ? id : "",
-	    s->key) == 0;
-	sig2 = &s->m.f[WF_SIG2];
-	if (good && sig2->kind == WIRE_STR)
-		good = ident_verify(s->key, s->text.p, s->text.len, sig2->s,
-		    sig2->len) == 0;
-	return good;
-}
-
 bool
 work_is_verified(const struct wire_msg *m, const unsigned char *key)
 {
@@ -216,7 +183,7 @@ work_is_verified(const struct wire_msg *m, const unsigned char *key)
 
 	step_init(&s);
 	good = step_from_relay(&object, m) == 0 &&
-	    step_is_good(&s, &object) &&
+	    step_read(&s, object.p, object.len) == 0 && step_is_good(&s) &&
 	    memcmp(s.key, key, IDENT_KEY_LEN) == 0;
 	step_fini(&s);
 	buf_fini(&object);
@@ -234,20 +201,45 @@ is_known(const struct daemon *d, const struct step *s)
 	return key == NULL || memcmp(key, s->key, IDENT_KEY_LEN) == 0;
 }
 
-static bool
-deal_is_good(const struct daemon *d, const struct deal *deal)
+/* What the signatures say of a deal. */
+struct verdict_on {
+	bool	verified;	/* all of them are good */
+	bool	strong;		/* and cover everything: see receipt.c */
+};
+
+/* The place of the step that this one follows; -1: none. */
+static int
+follows(size_t i)
 {
-	bool good = deal->step[0].len > 0;
+	return proposal_place(step_types[i]) - 1;
+}
+
+static struct verdict_on
+judge_deal(const struct daemon *d, const struct deal *deal)
+{
+	struct verdict_on v = { deal->step[0].len > 0, deal->step[0].len > 0 };
+	char hash[2][65] = { "", "" };	/* of PROPOSAL and ACCEPT */
 	struct step s;
 
-	for (size_t i = 0; good && i < STEPS; i++) {
+	for (size_t i = 0; v.verified && i < STEPS; i++) {
+		const struct wire_value *prev = &s.m.f[WF_PREV];
+		const char *before = follows(i) < 0 ? "" : hash[follows(i)];
+
 		if (deal->step[i].len == 0)
 			continue;
 		step_init(&s);
-		good = step_is_good(&s, &deal->step[i]) && is_known(d, &s);
+		v.verified = step_read(&s, deal->step[i].p,
+		    deal->step[i].len) == 0 && step_is_good(&s) &&
+		    is_known(d, &s) && (prev->kind != WIRE_STR ||
+		    strcmp(prev->s, before) == 0);
+		v.strong = v.strong && v.verified && wire_has(&s.m, WF_SIG2) &&
+		    (i == 0 || prev->kind == WIRE_STR);
+		if (i < AC_COUNTOF(hash))
+			memcpy(hash[i], s.hash, sizeof(s.hash));
 		step_fini(&s);
 	}
-	return good;
+	v.strong = v.strong && v.verified;
+	return v;
 }
 
 /* What an agent wants to know, from the PROPOSAL. */
@@ -278,6 +270,7 @@ put_time(struct buf *b, enum wire_field f, int64_t ms)
 static int
 save(struct daemon *d, const struct deal *deal)
 {
+	struct verdict_on v = judge_deal(d, deal);
 	char name[WORK_FILE_MAX];
 	struct buf b = BUF_INIT;
 	int dir, rc = work_file(deal->id, name);
@@ -289,7 +282,9 @@ save(struct daemon *d, const struct deal *deal)
 	put_time(&b, WF_EXPIRES, deal->expires);
 	put_time(&b, WF_CREATED_AT, deal->created_at);
 	put_time(&b, WF_UPDATED_AT, deal->updated_at);
-	wire_put_bool(&b, WF_VERIFIED, deal_is_good(d, deal));
+	wire_put_bool(&b, WF_VERIFIED, v.verified);
+	wire_json_key(&b, "strong");
+	buf_adds(&b, v.strong ? "true" : "false");
 	for (size_t i = 0; i < STEPS; i++)
 		if (deal->step[i].len > 0)
 			wire_put_raw(&b, step_fields[i], deal->step[i].p,

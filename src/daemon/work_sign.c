@@ -24,7 +24,10 @@ work_is_ours_to_sign(const struct wire_msg *m, const struct item_conf *conf)
 	    conf->sp != NULL && !wire_has(m, WF_SIG);
 }
 
-/* The hash of the step that one of this type follows; or "". */
+/*
+ * The hash of the step that one of this type follows; or "". What its maker
+ * has not signed so we don't sign either: a relay has changed it.
+ */
 static int
 find_prev(const struct spool *sp, const struct wire_msg *m, char prev[65])
 {
@@ -44,13 +47,15 @@ find_prev(const struct spool *sp, const struct wire_msg *m, char prev[65])
 	v = &old.f[before];
 	if (rc == 0 && v->kind == WIRE_OBJ) {
 		rc = step_read(&s, v->raw, v->raw_len);
+		if (rc == 0 && s.has_key && !step_is_good(&s))
+			rc = AC_E_VERIFICATION_FAILED;
 		if (rc == 0)
 			memcpy(prev, s.hash, sizeof(s.hash));
 	}
 	step_fini(&s);
 	wire_msg_fini(&old);
 	buf_fini(&file);
-	return rc == -ENOMEM ? rc : 0;
+	return rc == -ENOMEM || rc == AC_E_VERIFICATION_FAILED ? rc : 0;
 }
 
 /* The proposal's id: the agent's, or one that is always the item's. */
@@ -95,6 +100,12 @@ work_sign(struct item *it, const struct spool_item *q, const char *text,
 	} else {
 		rc = find_prev(conf->sp, m, prev);
 		h.prev = *prev != '\0' ? prev : NULL;
+	}
+	if (rc == AC_E_VERIFICATION_FAILED) {
+		snprintf(it->why, sizeof(it->why), "It is not signed: what "
+		    "this relay has told of the deal is not what the other "
+		    "agent signed (proposals/%.40s.json).", h.id);
+		return -EINVAL;
 	}
 	if (rc == 0)
 		rc = step_sign(&it->json, m, text, len, &h, it->id,

@@ -136,6 +136,9 @@ void	ident_key_b64(const unsigned char key[IDENT_KEY_LEN],
 /* "@" and the first digits (8 or 16) of SHA-256 over the canonical PEM. */
 void	ident_key_id(const unsigned char key[IDENT_KEY_LEN], int digits,
 	    char out[IDENT_ID_MAX]) AC_NONNULL(1, 3);
+/* Is this the id of that key, short or long? */
+bool	ident_key_fits(const unsigned char key[IDENT_KEY_LEN], const char *id)
+	    AC_NONNULL(1, 2);
 
 /* ---- signatures (sign.c) */
 

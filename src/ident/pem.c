@@ -221,3 +221,15 @@ ident_key_id(const unsigned char key[IDENT_KEY_LEN], int digits,
 	ident_sha256(pem, strlen(pem), hex);
 	snprintf(out, IDENT_ID_MAX, "@%.*s", digits == 16 ? 16 : 8, hex);
 }
+
+bool
+ident_key_fits(const unsigned char key[IDENT_KEY_LEN], const char *id)
+{
+	char own[IDENT_ID_MAX];
+
+	ident_key_id(key, 8, own);
+	if (strcmp(id, own) == 0)
+		return true;
+	ident_key_id(key, 16, own);
+	return strcmp(id, own) == 0;
+}

@@ -132,6 +132,9 @@ void	step_fini(struct step *) AC_NONNULL(1);
 /* json is borrowed until step_fini(). AC_E_INVALID_MSG; -ENOMEM. */
 int	step_read(struct step *, const char *json, size_t len)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+/* Signed, both ways where there are two, by who it says? A step that was read
+ * says nothing of the one before: see prev. */
+bool	step_is_good(const struct step *) AC_NONNULL(1) AC_MUST_CHECK;
 
 /* ------------------------------------------------------------- receipt.c */
 

@@ -113,18 +113,6 @@ read_steps(struct paper *p)
 
 /* --------------------------------------------------------------- checking */
 
-static bool
-id_is_keys(const struct wire_value *id, const unsigned char *key)
-{
-	char own[IDENT_ID_MAX];
-
-	ident_key_id(key, 8, own);
-	if (strcmp(id->s, own) == 0)
-		return true;
-	ident_key_id(key, 16, own);
-	return strcmp(id->s, own) == 0;
-}
-
 /* What a step says of itself, and who says it. */
 static int
 check_step(struct paper *p, size_t i)
@@ -142,7 +130,7 @@ check_step(struct paper *p, size_t i)
 	if (!p->step[i].has_key)
 		return fail(p, n->pubkey);
 	if (!wire_has(m, WF_FROM) ||
-	    !id_is_keys(&m->f[WF_FROM], p->step[i].key))
+	    !ident_key_fits(p->step[i].key, m->f[WF_FROM].s))
 		return fail(p, n->from);
 	if (ts != NULL && wire_int(m, WF_TS, -1) < 0)
 		return fail(p, n->ts);

@@ -325,3 +325,16 @@ step_read(struct step *s, const char *json, size_t len)
 	s->has_key = read_key(s);
 	return 0;
 }
+
+bool
+step_is_good(const struct step *s)
+{
+	const char *from = wire_str(&s->m, WF_FROM);
+	const char *id = wire_str(&s->m, WF_PROPOSAL_ID);
+	const struct wire_value *sig2 = &s->m.f[WF_SIG2];
+
+	return from != NULL && s->has_key && ident_key_fits(s->key, from) &&
+	    step_check_sig(&s->m, id != NULL ? id : "", s->key) == 0 &&
+	    (sig2->kind != WIRE_STR || ident_verify(s->key, s->text.p,
+	    s->text.len, sig2->s, sig2->len) == 0);
+}

@@ -106,10 +106,6 @@ int	client_make_msg_at(struct buf *out, const struct ident *,
 
 /* --------------------------------------------------------------- proof.c */
 
-/* Is this the id of that key? */
-bool	client_key_fits(const unsigned char *key, const char *id)
-	    AC_NONNULL(1, 2) AC_MUST_CHECK;
-
 /*
  * Ask an agent, through the relay, to prove that it has a key. (Being asked is
  * answered by the client itself.)

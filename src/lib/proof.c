@@ -65,18 +65,6 @@ client_make_verify(struct buf *out, const char *target, const char *id,
 	return buf_err(out);
 }
 
-bool
-client_key_fits(const unsigned char *key, const char *id)
-{
-	char of[IDENT_ID_MAX];
-
-	ident_key_id(key, 8, of);
-	if (strcmp(id, of) == 0)
-		return true;
-	ident_key_id(key, 16, of);
-	return strcmp(id, of) == 0;
-}
-
 int
 client_check_verify(const struct wire_msg *m, const char *target,
     const char *nonce, unsigned char *key)
@@ -89,7 +77,7 @@ client_check_verify(const struct wire_msg *m, const char *target,
 	if (agent == NULL || strcmp(agent, target) != 0 ||
 	    pub->kind != WIRE_STR ||
 	    ident_key_parse(key, pub->s, pub->len) < 0 ||
-	    !client_key_fits(key, target))
+	    !ident_key_fits(key, target))
 		return AC_E_VERIFICATION_FAILED;
 	if (sig->kind != WIRE_STR)
 		return 1;

@@ -1,17 +1,21 @@
 """The daemon at relays that aren't ours, or that are and misbehave."""
 
 import base64
+import datetime
 import http.server
+import ipaddress
 import json
 import os
 import socket
 import ssl
-import subprocess
 import threading
 import time
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 import harness
 from fakerelay import NodeRelay, OurRelay
@@ -542,31 +546,58 @@ def test_a_relay_that_takes_calls_and_says_nothing_is_called_again(
     silent.close()
 
 
-def certificate(name):
-    """A key and a certificate for a host name, by openssl(1)."""
+def certificate(name, days=(-1, 1)):
+    """A context for a server, and its certificate: for a host name, and valid
+    between these days from today."""
     d = directory("tls")
-    key, cert = d / "key.pem", d / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-         "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out",
-         cert, "-subj", "/CN=test", "-days", "1", "-addext",
-         "subjectAltName=" + name], check=True, capture_output=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    kind, value = name.split(":")
+    san = x509.DNSName(value) if kind == "DNS" else \
+        x509.IPAddress(ipaddress.ip_address(value))
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.utcnow()
+    made = x509.CertificateBuilder(
+        who, who, key.public_key(), x509.random_serial_number(),
+        now + datetime.timedelta(days=days[0]),
+        now + datetime.timedelta(days=days[1])).add_extension(
+            x509.SubjectAlternativeName([san]), False).add_extension(
+            x509.BasicConstraints(True, None), True).sign(
+                key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    (d / "cert.pem").write_bytes(made.public_bytes(pem))
+    (d / "key.pem").write_bytes(key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption()))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    return context, cert
+    context.load_cert_chain(d / "cert.pem", d / "key.pem")
+    return context, d / "cert.pem"
 
 
 def test_only_a_certificate_that_holds_is_taken(relays, root, started):
     good, good_pem = certificate("IP:127.0.0.1")
     wrong, wrong_pem = certificate("DNS:elsewhere.example")
+    old, old_pem = certificate("IP:127.0.0.1", (-3, -1))
+    early, early_pem = certificate("IP:127.0.0.1", (1, 3))
     for context, store, words in (
-            (good, None, "self"), (wrong, wrong_pem, "mismatch")):
+            (good, None, "self"), (good, wrong_pem, "self"),
+            (wrong, wrong_pem, "mismatch"), (old, old_pem, "expired"),
+            (early, early_pem, "not yet valid")):
         relay = relays(NodeRelay(ssl=context))
         env = {"SSL_CERT_FILE": str(store)} if store else {}
         p = harness.run("send", relay.url, "#general", "x", env=env)
         assert p.code == 75, (p.out, p.err)
         assert "certificate" in p.err and words in p.err, p.err
+        p = harness.run("send", relay.url, "#general", "x",
+                        *(("--ca", store) if store else ()))
+        assert p.code == 75 and words in p.err, (p.out, p.err)
+        d = started(Daemon(relay.url, *(("--ca", store) if store else ()),
+                           root=directory("root"), wait=False))
+        assert words in d.state("waiting")["error"]
         assert relay.conns == []
+    relay = relays(NodeRelay(ssl=good))
+    p = harness.run("send", relay.url, "#general", "x", "--ca", good_pem)
+    assert p.code == 0, p.err
+    d = started(Daemon(relay.url, "--ca", good_pem, root=directory("root")))
     relay = relays(NodeRelay(ssl=good))
     p = harness.run("send", relay.url, "#general", "x",
                     env={"SSL_CERT_FILE": str(good_pem)})

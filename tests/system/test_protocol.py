@@ -442,18 +442,24 @@ def test_outsiders_learn_nothing_of_a_private_channel(relay):
     def answer(*args, **kw):
         other.send(*args, **kw)
         return other.expect("ERROR")
-    for kind, fields in (("LEAVE", {}), ("LIST_AGENTS", {}),
+    def frame(kind, name, **fields):
+        """The answer, byte for byte, but for the channel's own name."""
+        where = "to" if kind == "MSG" else "channel"
+        m = answer(kind, **dict(fields, **{where: name}, id="same"))
+        assert m["code"] == "CHANNEL_NOT_FOUND", (kind, m)
+        return other.frames[-1].replace(name, "X")
+    for kind, fields in (("LEAVE", {}), ("LIST_AGENTS", {}), ("TYPING", {}),
                          ("INVITE", {"agent": owner.id}),
-                         ("INVITE", {"agent": other.id})):
-        here = answer(kind, channel=private, **fields)
-        there = answer(kind, channel=none, **fields)
-        assert here["code"] == "CHANNEL_NOT_FOUND", (kind, here)
-        # Not even the sentence tells the two apart.
-        assert here["message"].replace(private, "X") == \
-            there["message"].replace(none, "X"), (kind, here, there)
-    here = answer("MSG", to=private, content="x")
-    there = answer("MSG", to=none, content="x")
-    assert here["code"] == there["code"] == "CHANNEL_NOT_FOUND"
+                         ("INVITE", {"agent": other.id}),
+                         ("INVITE", {"agent": "@00000000"}),
+                         ("MSG", {"content": "x"}),
+                         ("MSG", {"content": "x", "ts": 1, "sig": "x"})):
+        assert frame(kind, private, **fields) == frame(kind, none, **fields)
+    before = answer("JOIN", channel=private)
+    owner.create(private + "2", invite_only=True)
+    after = answer("JOIN", channel=private + "2")
+    assert before["message"] == after["message"].replace(private + "2",
+                                                         private)
     assert answer("CREATE_CHANNEL", channel=private)["code"] == \
         "CHANNEL_EXISTS"
     other.send("LIST_CHANNELS")

@@ -14,8 +14,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from fakerelay import OurRelay
+from fakerelay import OurRelay, Postman
 from harness import Agent, Daemon, FAST, Key, Relay, directory, run, until
+from work import Worker, digest, proposal_of
+from work import signed as work_signed
 
 TRICKY = ['quotes "and" \\backslashes\\ \\" \\\\', "tab\tnewline\nreturn\r",
           "controls \x01\x08\x0c\x1f\x7f", "emoji 🦊👩‍💻",
@@ -308,12 +310,27 @@ def test_who_knows_my_pubkey_is_not_me(relay):
     thief.send("JOIN", channel="#trust-den")
     thief.refused("NOT_INVITED")
     thief.nothing("MSG")
+    # Act on what was proposed to me.
+    boss = Worker(relay, "boss")
+    deal = boss.propose(key.id)
+    told = {"type": "ACCEPT", "proposal_id": deal["id"]}
+    for by in (Key(), boss.key):
+        thief.send(**work_signed(by, told, id=deal["id"], me=key.id,
+                                 prev=digest(proposal_of(deal))))
+        assert "VERIFICATION_FAILED" in thief.refused(
+            "INVALID_PROPOSAL")["message"]
+    thief.send("GET_PROPOSAL", proposal_id=deal["id"])
+    thief.refused("AUTH_REQUIRED")
+    thief.nothing("MSG", "PROPOSAL", "ACCEPT")
     # With the key all of it works.
     me = Agent(relay, "me", key=key, caps=["ack"])
     closed, _ = thief.expect_close(1000)
     m = me.expect("MSG", content="for your eyes")
     me.send("ACK", mailbox_seq=m["mailbox_seq"])
     me.join("#trust-den")
+    me.send(**work_signed(key, told, id=deal["id"],
+                          prev=digest(proposal_of(deal))))
+    assert boss.expect("ACCEPT")["from"] == key.id
 
 
 # ------------------------------------------------------ proofs between agents
@@ -546,15 +563,6 @@ def letters(relay, started, root, *contents):
     spy.close()
     anna.stop()
     return got
-
-
-class Postman(OurRelay):
-    """Gives a daemon the id and the mail that it is told to."""
-
-    async def on_IDENTIFY(self, c, o):
-        c.pubkey, c.name = o.get("pubkey"), o["name"]
-        c.id = "@" + hashlib.sha256(c.pubkey.encode()).hexdigest()[:8]
-        await self.welcome(c)
 
 
 def test_a_box_that_comes_again_is_not_shown_again(relay, relays, started,

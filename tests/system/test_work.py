@@ -2,6 +2,7 @@
 and ratings. The signed texts are made here from the manual (work.py), so that
 two implementations have to agree."""
 
+import base64
 import json
 import math
 import random
@@ -12,6 +13,7 @@ import subprocess
 import pytest
 
 import harness
+from fakerelay import Postman
 from harness import (Agent, Daemon, FAST, Key, Relay, directory, lines, load,
                      run, until)
 from work import (Worker, canon, digest, plain, proposal_id, proposal_of,
@@ -667,6 +669,112 @@ def test_refusals_come_to_failed(two):
     a, b = two
     a.outbox({"type": "ACCEPT", "proposal_id": "prop_1_00000000"})
     assert "PROPOSAL_NOT_FOUND" in a.failed("outbox")[1]
+
+
+# -------------------------------------------- a relay that changes what it tells
+
+
+class Changing(Postman):
+    """Tells daemons of deals what it is told to, and commands the same."""
+    newest = None
+
+    async def on_GET_PROPOSAL(self, c, o):
+        await c.say_(dict(self.newest, replay=True))
+
+
+@pytest.fixture
+def lying():
+    r = Changing()
+    yield r
+    r.close()
+
+
+def base64_of(pem):
+    """The 44 characters of a key."""
+    der = base64.b64decode("".join(pem.split("\n")[1:-2]))
+    return base64.b64encode(der[-32:]).decode()
+
+
+def as_told(m, key, to, **more):
+    """A signed PROPOSAL or step as a relay tells of it."""
+    o = {k: v for k, v in m.items() if k not in ("ts", "expires", "id")}
+    id = m.get("proposal_id") or m["id"]
+    o.update({"proposal_id": id, "from": key.id, "to": to,
+              "pubkey": key.base64, "sent_ts": m.get("ts"), "ts": 5})
+    if m["type"] == "PROPOSAL":
+        o.update(id=id, status="pending", created_at=5)
+    o.update(more)
+    return {k: v for k, v in o.items() if v is not None}
+
+
+def test_what_a_relay_has_changed_is_not_agreed_to(lying, started):
+    key = Key()
+    d = started(Daemon(lying.url, root=directory("d")))
+    c = lying.conn()
+
+    def offer(seq, **changes):
+        m = signed(key, {"type": "PROPOSAL", "to": c.id, "task": "dig",
+                         "terms": "by hand"}, id=proposal_id(), me=key.id)
+        c.say(as_told(m, key, c.id, mailbox_seq=seq, msg_id="m%d" % seq,
+                      **changes))
+        id = m["id"]
+        deal = until(lambda: proposals(d).get(id), "the proposal")
+        d.outbox({"type": "ACCEPT", "proposal_id": id})
+        return id, (deal["verified"], deal["strong"])
+
+    id, says = offer(1)
+    assert says == (True, True)
+    assert c.wait("ACCEPT", proposal_id=id)["sig2"]
+    # Without sig2 nobody signs for the terms: the agent is told.
+    id, says = offer(2, terms="with a spoon", sig2=None)
+    assert says == (True, False)
+    bad = [offer(3, terms="with a spoon"), offer(4, task="dig deep"),
+           offer(5, task="dig deep", sig2=None), offer(6, elo_stake=9),
+           offer(7, sig2="A" * 88), offer(8, sent_ts=4)]
+    until(lambda: len(list((d.dir / "failed").glob("*.reason"))) == len(bad),
+          "the refusals")
+    for reason in (d.dir / "failed").glob("*.reason"):
+        assert "not what the other agent signed" in reason.read_text()
+    assert [says for _, says in bad] == [(False, False)] * len(bad)
+    assert len(c.of("ACCEPT")) == 2
+
+
+def test_an_accept_of_something_else_is_not_verified(lying, started):
+    key = Key()
+    d = started(Daemon(lying.url, root=directory("d")))
+    c = lying.conn()
+    for n, honest in enumerate((True, False)):
+        d.outbox({"type": "PROPOSAL", "to": key.id, "task": "dig %d" % n,
+                  "terms": "cheap"})
+        mine = c.wait("PROPOSAL", task="dig %d" % n)
+        id = mine["id"]
+        identity = json.loads((d.dir / "identity.json").read_text())
+        me = Key()
+        me.id, me.base64 = c.id, base64_of(identity["pubkey"])
+        told = as_told(mine, me, key.id, msg_id="p%d" % n)
+        c.say(told)
+        status(d, id, "pending")
+        prev = digest(dict(proposal_of(told), **({} if honest else
+                                                 {"terms": "dear"})))
+        m = signed(key, {"type": "ACCEPT", "proposal_id": id}, id=id,
+                   prev=prev)
+        c.say(as_told(m, key, c.id, mailbox_seq=n + 1, msg_id="a%d" % n,
+                      prev=prev, status="accepted", updated_at=6))
+        deal = status(d, id, "accepted") and proposals(d)[id]
+        assert (deal["verified"], deal["strong"]) == (honest, honest)
+
+
+def test_a_command_does_not_sign_what_a_relay_has_changed(lying, root):
+    run("identity", "-g", "-f", root / "b.json")
+    me = json.loads(run("identity", "-s", "--json", "-f",
+                        root / "b.json").out)["agent_id"]
+    key = Key()
+    m = signed(key, {"type": "PROPOSAL", "to": me, "task": "dig",
+                     "terms": "by hand"}, id=proposal_id())
+    lying.newest = as_told(m, key, me, terms="with a spoon")
+    p = run("accept", lying.url, m["id"], "-i", root / "b.json")
+    assert p.code == 4 and "not signed" in p.err, (p.code, p.err)
+    assert not lying.conns[0].of("ACCEPT")
 
 
 # ------------------------------------------------------------- the commands

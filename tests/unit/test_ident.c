@@ -379,6 +379,40 @@ no_mutated_signature_is_good(void **state)
 	ident_free(id);
 }
 
+/* A proof over nearly the nonce, and over nearly the challenge's id. */
+static void
+no_proof_of_a_mutated_nonce_is_good(void **state)
+{
+	static const char nonce[] = "5f2b8c1d9e0a47368b1c2d3e4f506172";
+	static const char id[] = "chal0123456789abcdefghij";
+	struct buf right = BUF_INIT, wrong = BUF_INIT;
+	char mutated[2][64], sig[IDENT_SIG_MAX];
+	struct ident *me;
+
+	(void)state;
+	assert_int_equal(ident_generate(&me, "me"), 0);
+	ident_auth_text(&right, nonce, id, 1706889600000);
+	for (int i = 0; i < MUTATIONS; i++) {
+		size_t len, which = (size_t)i % 2;
+
+		strcpy(mutated[0], nonce);
+		strcpy(mutated[1], id);
+		len = mutate(mutated[which], strlen(mutated[which]), 63);
+		mutated[which][len] = '\0';
+		if (strcmp(mutated[0], nonce) == 0 &&
+		    strcmp(mutated[1], id) == 0)
+			continue;
+		buf_clear(&wrong);
+		ident_auth_text(&wrong, mutated[0], mutated[1], 1706889600000);
+		assert_int_equal(ident_sign(me, wrong.p, wrong.len, sig), 0);
+		assert_int_equal(ident_verify(ident_pub(me), right.p,
+		    right.len, sig, strlen(sig)), AC_E_VERIFICATION_FAILED);
+	}
+	buf_fini(&right);
+	buf_fini(&wrong);
+	ident_free(me);
+}
+
 static void
 every_flipped_bit_of_a_signature_is_seen(void **state)
 {
@@ -573,6 +607,7 @@ main(void)
 		cmocka_unit_test(no_mutated_text_names_the_same_key),
 		cmocka_unit_test(reads_private_keys_in_four_forms),
 		cmocka_unit_test(no_mutated_signature_is_good),
+		cmocka_unit_test(no_proof_of_a_mutated_nonce_is_good),
 		cmocka_unit_test(every_flipped_bit_of_a_signature_is_seen),
 		cmocka_unit_test(another_spelling_of_a_signature_is_refused),
 		cmocka_unit_test(s_plus_l_is_refused),
