@@ -3,6 +3,7 @@ dist_man_MANS += \
 	%D%/man/agentchat-channels.1 \
 	%D%/man/agentchat-daemon.1 \
 	%D%/man/agentchat-deploy.1 \
+	%D%/man/agentchat-doctor.1 \
 	%D%/man/agentchat-health.1 \
 	%D%/man/agentchat-identity.1 \
 	%D%/man/agentchat-read.1 \

@@ -100,16 +100,29 @@ open_below(int at, const char *path, bool create)
 	return rc < 0 ? rc : dir;
 }
 
+static int
+open_root(const char *path, bool create)
+{
+	if (path == NULL)
+		path = getenv("AGENTCHAT_DIR");
+	if (path == NULL || *path == '\0')
+		path = "./.agentchat";
+	return open_given(path, create);
+}
+
+int
+spool_root_look(const char *path, int *fd)
+{
+	*fd = open_root(path, false);
+	return *fd < 0 ? *fd : 0;
+}
+
 int
 spool_root(const char *path, bool create, int *fd)
 {
 	int dir, rc;
 
-	if (path == NULL)
-		path = getenv("AGENTCHAT_DIR");
-	if (path == NULL || *path == '\0')
-		path = "./.agentchat";
-	dir = open_given(path, create);
+	dir = open_root(path, create);
 	if (dir < 0)
 		return dir;
 	rc = check_private(dir);

@@ -174,7 +174,8 @@ journal_open(struct journal **out, int dir, uint64_t seg_len, bool repair,
 	if (rc == 0 && j->nsegs == 0)
 		rc = begin_seg(j);
 	else if (rc == 0)
-		rc = journal_replay(j, repair, fn, arg, report);
+		rc = journal_replay(j, repair ? JOURNAL_REPAIR : JOURNAL_OPEN,
+		    fn, arg, report);
 	if (rc < 0) {
 		journal_close(j);
 		return rc;
@@ -182,6 +183,21 @@ journal_open(struct journal **out, int dir, uint64_t seg_len, bool repair,
 	j->batch_marked = j->marked;
 	*out = j;
 	return 0;
+}
+
+int
+journal_look(int dir, journal_fn *fn, void *arg, struct journal_report *report)
+{
+	struct journal j = { .dir = dir, .sync_fd = -1 };
+	int rc = list_segs(&j);
+
+	*report = (struct journal_report){ 0 };
+	if (rc == 0 && j.nsegs == 0)
+		rc = -ENOENT;
+	if (rc == 0)
+		rc = journal_replay(&j, JOURNAL_LOOK, fn, arg, report);
+	free(j.segs);
+	return rc;
 }
 
 void

@@ -47,6 +47,9 @@ struct journal_report {
 	uint64_t	cut;		/* bytes of torn tail cut off */
 	uint64_t	damaged_at;	/* position of damage, if damaged */
 	bool		damaged;
+	/* Of journal_look() only. */
+	uint64_t	lost;		/* bytes that can't be read as records */
+	bool		gone;		/* some of them aren't there at all */
 };
 
 /*
@@ -59,6 +62,15 @@ int	journal_open(struct journal **, int dir, uint64_t seg_len, bool repair,
 	    journal_fn *, void *arg, struct journal_report *)
 	    AC_NONNULL(1, 5) AC_MUST_CHECK;
 void	journal_close(struct journal *);	/* NULL accepted */
+
+/*
+ * Read a journal that may be damaged, or somebody else's at the moment, and
+ * change nothing: fn for every record that is good. cut is the torn tail that
+ * an open would cut off. 0 whatever the damage; -ENOENT: there are no
+ * segments; fn's negative result.
+ */
+int	journal_look(int dir, journal_fn *, void *arg, struct journal_report *)
+	    AC_NONNULL(2, 4) AC_MUST_CHECK;
 
 /*
  * Append a record to the batch in memory; copied. Returns the position it

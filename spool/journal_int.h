@@ -90,10 +90,12 @@ int	journal_flush(int fd, bool all);
 
 /*
  * replay.c: read the segments in j->segs (all closed) through fn, cut off a
- * torn tail, mend damage if repair. After 0 the last segment is open for
- * writing, and end, synced and marked are set, synced in earnest.
+ * torn tail, mend damage if that is asked for. After 0 the last segment is
+ * open for writing, and end, synced and marked are set, synced in earnest; but
+ * with JOURNAL_LOOK all is closed and as it was.
  */
-int	journal_replay(struct journal *, bool repair, journal_fn *, void *arg,
-	    struct journal_report *) AC_MUST_CHECK;
+enum journal_how { JOURNAL_OPEN, JOURNAL_REPAIR, JOURNAL_LOOK };
+int	journal_replay(struct journal *, enum journal_how, journal_fn *,
+	    void *arg, struct journal_report *) AC_MUST_CHECK;
 
 #endif

@@ -2,6 +2,7 @@ noinst_LTLIBRARIES += libspool.la
 libspool_la_SOURCES = \
 	%D%/append.c \
 	%D%/box.c \
+	%D%/check.c %D%/check.h \
 	%D%/crc32c.c %D%/crc32c.h \
 	%D%/deliver.c \
 	%D%/drop.c \

@@ -191,15 +191,14 @@ open_journal(struct spool_queue *q)
 	return rc == 0 ? count_segs(q) : rc;
 }
 
-int
-spool_queue_open(struct spool_queue **out, struct spool *sp)
+/* One with nothing in it, and nothing open. */
+static struct spool_queue *
+queue_new(struct spool *sp)
 {
-	struct spool_queue *q;
-	int rc;
+	struct spool_queue *q = calloc(1, sizeof(*q));
 
-	q = calloc(1, sizeof(*q));
 	if (q == NULL)
-		return -ENOMEM;
+		return NULL;
 	q->sp = sp;
 	q->dir = -1;
 	q->next_id = 1;
@@ -209,6 +208,17 @@ spool_queue_open(struct spool_queue **out, struct spool *sp)
 	buf_init(&q->trail);
 	boot_id(q->boot_now);
 	outbox_init(q);
+	return q;
+}
+
+int
+spool_queue_open(struct spool_queue **out, struct spool *sp)
+{
+	struct spool_queue *q = queue_new(sp);
+	int rc;
+
+	if (q == NULL)
+		return -ENOMEM;
 	rc = open_journal(q);
 	if (rc == 0)
 		rc = claims_open(q);
@@ -218,6 +228,29 @@ spool_queue_open(struct spool_queue **out, struct spool *sp)
 	}
 	*out = q;
 	return 0;
+}
+
+int
+spool_queue_look(struct spool *sp, struct spool_queue_look *look)
+{
+	struct spool_queue *q = queue_new(sp);
+	int rc;
+
+	*look = (struct spool_queue_look){ 0 };
+	if (q == NULL)
+		return -ENOMEM;
+	rc = spool_subdir(spool_dir(sp), "queue", false, &q->dir);
+	if (rc == 0)
+		rc = journal_look(q->dir, replay, q, &look->journal);
+	/* A good record that says what none of ours would. */
+	if (rc == -EUCLEAN) {
+		look->journal.damaged = true;
+		rc = 0;
+	}
+	look->waiting = spool_queue_count(q);
+	look->next_id = q->next_id;
+	spool_queue_close(q);
+	return rc;
 }
 
 void

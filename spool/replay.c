@@ -56,7 +56,7 @@ struct record {
 
 struct replay {
 	struct journal	*j;
-	bool		 repair;
+	enum journal_how how;
 	journal_fn	*fn;
 	void		*arg;
 	struct journal_report *report;
@@ -151,6 +151,22 @@ find_good(struct view *v, uint64_t *off, uint64_t end, struct record *rec)
 			break;
 	}
 	return rc;
+}
+
+/* Where the bad bytes at off, which is below limit, end. */
+static int
+skip_bad(struct view *v, uint64_t off, uint64_t limit, uint64_t *next)
+{
+	struct record rec;
+	int rc;
+
+	*next = off + RECORD_MIN;
+	rc = find_good(v, next, limit, &rec);
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || rec.size > limit - *next)
+		*next = limit;
+	return 0;
 }
 
 static uint64_t
@@ -264,13 +280,9 @@ copy_mended(struct view *v, int fd, uint64_t end)
 			return rc;
 		if (rc == 0 && end == 0)
 			break;		/* from here on a torn tail */
-		next = off + RECORD_MIN;
-		rc = find_good(v, &next, limit, &rec);
-		if (rc < 0)
-			return rc;
-		if (rc == 0 || rec.size > limit - next)
-			next = limit;
-		rc = fill_hole(fd, v->base, off, next);
+		rc = skip_bad(v, off, limit, &next);
+		if (rc == 0)
+			rc = fill_hole(fd, v->base, off, next);
 		if (rc < 0)
 			return rc;
 		off = next;
@@ -342,14 +354,27 @@ mend(struct replay *r, uint64_t end)
 
 /* ---------------------------------------------------------------- replay */
 
+/* *off: behind the damage, if that is only looked at. */
 static int
-damaged(struct replay *r, uint64_t off, uint64_t end)
+damaged(struct replay *r, uint64_t *off, uint64_t end)
 {
+	uint64_t next, limit = end != 0 ? end : r->v.size;
+	int rc;
+
 	if (!r->report->damaged) {
 		r->report->damaged = true;
-		r->report->damaged_at = r->v.base + off;
+		r->report->damaged_at = r->v.base + *off;
 	}
-	return r->repair ? mend(r, end) : -EUCLEAN;
+	if (r->how != JOURNAL_LOOK)
+		return r->how == JOURNAL_REPAIR ? mend(r, end) : -EUCLEAN;
+	rc = skip_bad(&r->v, *off, limit, &next);
+	if (rc < 0)
+		return rc;
+	if (next > r->v.size)
+		r->report->gone = true;
+	r->report->lost += next - *off;
+	*off = next;
+	return 0;
 }
 
 /* Cut the last segment at off: nobody relied on what is behind. */
@@ -357,7 +382,7 @@ static int
 cut(struct replay *r, uint64_t off)
 {
 	r->report->cut = r->v.size - off;
-	if (ftruncate(r->v.fd, (off_t)off) == -1)
+	if (r->how != JOURNAL_LOOK && ftruncate(r->v.fd, (off_t)off) == -1)
 		return -errno;
 	r->v.size = off;
 	r->v.len = 0;
@@ -398,15 +423,16 @@ replay_seg(struct replay *r, uint64_t end)
 		} else if (rc >= 0) {
 			rc = end != 0 ? 1 : vouched(&r->v, off);
 			if (rc == 1)
-				rc = damaged(r, off, end);
+				rc = damaged(r, &off, end);
 			else if (rc == 0)
 				rc = cut(r, off);
 		}
 		if (rc < 0)
 			return rc;
 	}
-	if (end != 0 && r->v.size > end)
-		return damaged(r, end, end);
+	/* More than fits before the next one: looked at, no record is lost. */
+	if (end != 0 && r->v.size > end && r->how != JOURNAL_LOOK)
+		return damaged(r, &off, end);
 	return 0;
 }
 
@@ -420,7 +446,8 @@ view_seg(struct replay *r, const struct journal_seg *seg)
 	if (seg->start % 8 != 0)
 		return -EUCLEAN;	/* no segment of ours */
 	journal_seg_name(name, seg->start);
-	fd = fs_open_file(r->j->dir, name, O_RDWR, &st);
+	fd = fs_open_file(r->j->dir, name,
+	    r->how == JOURNAL_LOOK ? O_RDONLY : O_RDWR, &st);
 	if (fd < 0)
 		return fd;
 	r->v.fd = fd;
@@ -431,24 +458,25 @@ view_seg(struct replay *r, const struct journal_seg *seg)
 }
 
 int
-journal_replay(struct journal *j, bool repair, journal_fn *fn, void *arg,
-    struct journal_report *report)
+journal_replay(struct journal *j, enum journal_how how, journal_fn *fn,
+    void *arg, struct journal_report *report)
 {
-	struct replay r = { .j = j, .repair = repair, .fn = fn, .arg = arg,
+	struct replay r = { .j = j, .how = how, .fn = fn, .arg = arg,
 	    .report = report, .v.fd = -1 };
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < j->nsegs; i++) {
 		struct journal_seg *seg = &j->segs[i];
 		bool last = i + 1 == j->nsegs;
+		bool keep = last && how != JOURNAL_LOOK;
 
 		rc = view_seg(&r, seg);
 		if (rc == 0)
 			rc = replay_seg(&r, last ? 0 : seg[1].start -
 			    seg->start);
-		if (rc == 0 && last)
+		if (rc == 0 && keep)
 			rc = journal_flush(r.v.fd, true);
-		if (rc == 0 && last) {
+		if (rc == 0 && keep) {
 			seg->fd = r.v.fd;
 			j->end = seg->start + r.v.size;
 		} else if (r.v.fd != -1) {
@@ -458,7 +486,7 @@ journal_replay(struct journal *j, bool repair, journal_fn *fn, void *arg,
 	}
 	free(r.v.p);
 	/* What was read may have been only in the page cache till now. */
-	if (rc == 0)
+	if (rc == 0 && how != JOURNAL_LOOK)
 		rc = journal_flush(j->dir, true);
 	j->synced = j->end;
 	return rc;

@@ -60,6 +60,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "spool/journal.h"
 
 #define SPOOL_MSG_MAX	(1 << 20)	/* bytes of one message */
 #define SPOOL_NAME_MAX	128		/* file name with its NUL */
@@ -120,6 +121,9 @@ struct spool_box;	/* a channel or DM directory in it, held open */
  */
 int	spool_root(const char *path, bool create, int *fd)
 	    AC_NONNULL(3) AC_MUST_CHECK;
+
+/* The same directory, whoever may write to it, for who wants to judge. */
+int	spool_root_look(const char *path, int *fd) AC_NONNULL(2) AC_MUST_CHECK;
 
 /* Open an instance: a directory relative to at (or AT_FDCWD), made if create. */
 int	spool_open(struct spool **, int at, const char *path, bool create)
@@ -383,6 +387,18 @@ size_t	spool_queue_count(const struct spool_queue *) AC_NONNULL(1);
  * can be read. What can't is lost; the damaged file is kept beside it.
  */
 int	spool_queue_repair(struct spool *) AC_NONNULL(1) AC_MUST_CHECK;
+
+/*
+ * Read the queue as it stands and change nothing; somebody may be running it.
+ * 0 whatever the damage; -ENOENT: there is none.
+ */
+struct spool_queue_look {
+	struct journal_report	 journal;
+	size_t			 waiting;
+	uint64_t		 next_id;
+};
+int	spool_queue_look(struct spool *, struct spool_queue_look *)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 
 /*
  * The oldest item not done with an id above after (0: the first); or NULL.

@@ -20,7 +20,7 @@
 	X(channels) X(agents) X(create) X(invite) \
 	X(propose) X(accept) X(reject) X(complete) X(dispute) \
 	X(receipts) X(ratings) \
-	X(identity) X(verify) X(deploy) X(health) \
+	X(identity) X(verify) X(deploy) X(health) X(doctor) \
 	X(help)
 
 #define DECLARE(name) extern const struct cmd cmd_##name;

@@ -85,6 +85,7 @@ const struct cmd cmd_invite = {
 	.name = "invite",
 	.args = "[server] '#channel' @agent",
 	.summary = "Invite an agent to a private channel",
+	.with = "create",
 	.about = "Whoever invites must be a member: the daemon, or with a "
 	    "server the key (-i) that\nmade the channel or was invited to it.",
 	.opts = invite_opts,

@@ -13,6 +13,7 @@ libcli_la_SOURCES = \
 	%D%/cmd_deploy.c \
 	%D%/cmd_health.c \
 	%D%/cmd_dispute.c \
+	%D%/cmd_doctor.c \
 	%D%/cmd_help.c \
 	%D%/cmd_identity.c \
 	%D%/cmd_invite.c \

@@ -82,4 +82,16 @@ int	daemon_list(const char *root, daemon_list_fn *, void *arg)
 int	daemon_stop(const char *root, const char *instance, int64_t timeout_ms)
 	    AC_NONNULL(2) AC_MUST_CHECK;
 
+/*
+ * Look at an instance, running or not, and tell what is wrong: check.h. 0 if
+ * it could be looked at; -ENOENT: no such instance; -EBUSY: it runs, and
+ * can't be mended.
+ */
+struct check;
+struct daemon_counts {
+	size_t	boxes, unread, read, waiting, sent, failed, quarantined;
+};
+int	daemon_check(const char *root, const char *instance, struct check *,
+	    struct daemon_counts *) AC_NONNULL(2, 3, 4) AC_MUST_CHECK;
+
 #endif

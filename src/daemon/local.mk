@@ -2,6 +2,7 @@ noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
 	%D%/ask.c \
 	%D%/bridge.c \
+	%D%/check.c %D%/check_ring.c %D%/check_int.h \
 	%D%/collect.c \
 	%D%/cursor.c %D%/cursor.h \
 	%D%/daemon.h \
@@ -23,6 +24,7 @@ libdaemon_la_SOURCES = \
 	%D%/seen.c %D%/seen.h \
 	%D%/start.c \
 	%D%/state.h \
+	%D%/status.c %D%/status.h \
 	%D%/trust.c %D%/trust.h \
 	%D%/views.c \
 	%D%/work.c %D%/work.h \

@@ -389,8 +389,8 @@ load_cursor(struct daemon *d)
 		rc = cursor_parse(&rx->cursor, b.p != NULL ? b.p : "", b.len);
 	buf_fini(&b);
 	if (rc == -EINVAL)
-		return give_up(d, rc, "The file cursor is damaged: remove it "
-		    "to begin anew (newest messages may come again).");
+		return give_up(d, rc, "The file cursor is damaged: 'agentchat "
+		    "doctor --repair' keeps its good lines.");
 	if (rc < 0 && rc != -ENOENT)
 		return give_up(d, rc, "Can't read the cursor: %s.",
 		    ac_strerror(rc));
@@ -471,9 +471,8 @@ open_spool(struct daemon *d)
 	rc = sender_init(d);
 	if (rc == -EUCLEAN)
 		return give_up(d, rc, "The queue of what is to be sent, "
-		    "daemons/%s/queue, is damaged: move it out of the way to "
-		    "start with an empty one. What was not sent yet stays in "
-		    "it; what is in outbox.jsonl may go out again.",
+		    "daemons/%s/queue, is damaged: 'agentchat doctor "
+		    "--repair' keeps what can be read of it.",
 		    d->conf->instance);
 	if (rc < 0)
 		return give_up(d, rc, "Can't open the queue: %s.",

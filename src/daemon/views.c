@@ -10,7 +10,6 @@
 #include "daemon/state.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/digest.h"
+#include "daemon/status.h"
 
 #define STATUS		"status.json"
 #define STATUS_FULL	".status.full"
@@ -42,23 +42,6 @@ state_name(const struct daemon *d)
 	return d->error[0] != '\0' ? "waiting" : "connecting";
 }
 
-static void
-put_str(struct buf *b, const char *key, const char *value)
-{
-	wire_json_key(b, key);
-	if (value != NULL && wire_utf8_ok(value, strlen(value)))
-		wire_json_str(b, value, strlen(value));
-	else
-		buf_adds(b, "null");
-}
-
-static void
-put_num(struct buf *b, const char *key, uint64_t n)
-{
-	wire_json_key(b, key);
-	wire_json_num(b, (double)n);
-}
-
 static size_t
 count_unread(struct daemon *d)
 {
@@ -78,30 +61,24 @@ static void
 print_status(struct daemon *d, const char *state, struct buf *b)
 {
 	char since[CLOCK_ISO_MAX];
+	struct status st = {
+		.state = state, .server = d->conf->server, .name = d->name,
+		.agent_id = d->me[0] != '\0' ? d->me : NULL, .since = since,
+		.unread = count_unread(d),
+		.queued = spool_queue_count(d->tx.queue),
+		.sent = d->sent, .failed = d->failed,
+		.archived = d->archived, .dropped = d->dropped,
+		.error = d->error[0] != '\0' && !d->connected ? d->error :
+		    d->full ? "No space left on the disk: free some." : NULL,
+		.pid = getpid()
+	};
 
 	if (strcmp(state, d->last_state) != 0) {
 		snprintf(d->last_state, sizeof(d->last_state), "%s", state);
 		d->state_since = clock_wall_ms();
 	}
 	clock_iso(d->state_since, since);
-	buf_addc(b, '{');
-	put_str(b, "state", state);
-	put_str(b, "server", d->conf->server);
-	put_str(b, "agent_id", d->me[0] != '\0' ? d->me : NULL);
-	put_str(b, "name", d->name);
-	put_str(b, "since", since);
-	put_num(b, "unread", count_unread(d));
-	put_num(b, "queued", spool_queue_count(d->tx.queue));
-	put_num(b, "sent", d->sent);
-	put_num(b, "failed", d->failed);
-	put_num(b, "archived", d->archived);
-	put_num(b, "dropped", d->dropped);
-	put_str(b, "error", d->error[0] != '\0' && !d->connected ?
-	    d->error : d->full ? "No space left on the disk: free some." :
-	    NULL);
-	wire_json_key(b, "pid");
-	wire_json_num(b, (double)getpid());
-	buf_adds(b, "}\n");
+	status_print(&st, b);
 }
 
 int

@@ -674,4 +674,8 @@ void	loop_sync_soon(struct relay *, int64_t ms) AC_NONNULL(1);
 /* Call view_flush() in 100 ms. */
 void	loop_view_soon(struct relay *) AC_NONNULL(1);
 
+/* relay.c: open the relay's spool, made if create. */
+int	relay_spool(const struct relay_conf *, bool create, struct spool **)
+	    AC_NONNULL(1, 3) AC_MUST_CHECK;
+
 #endif

@@ -4,6 +4,7 @@ librelay_la_SOURCES = \
 	%D%/agent.c \
 	%D%/auth.c \
 	%D%/chan.c \
+	%D%/check.c \
 	%D%/clean.c \
 	%D%/dedupe.c \
 	%D%/dispatch.c \

@@ -41,20 +41,26 @@ fail(char **why, int rc, const char *what)
 	return rc;
 }
 
-static int
-open_spool(struct relay *r, char **why)
+int
+relay_spool(const struct relay_conf *conf, bool create, struct spool **sp)
 {
 	int root, rc;
 
-	if (r->conf.spool != NULL) {
-		rc = spool_open(&r->spool, AT_FDCWD, r->conf.spool, true);
-	} else {
-		rc = spool_root(r->conf.root, true, &root);
-		if (rc == 0) {
-			rc = spool_open(&r->spool, root, "relay", true);
-			close(root);
-		}
+	if (conf->spool != NULL)
+		return spool_open(sp, AT_FDCWD, conf->spool, create);
+	rc = spool_root(conf->root, create, &root);
+	if (rc == 0) {
+		rc = spool_open(sp, root, "relay", create);
+		close(root);
 	}
+	return rc;
+}
+
+static int
+open_spool(struct relay *r, char **why)
+{
+	int rc = relay_spool(&r->conf, true, &r->spool);
+
 	if (rc < 0)
 		return fail(why, rc, "The relay's spool can't be opened");
 	rc = spool_lock(r->spool);

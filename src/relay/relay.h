@@ -5,6 +5,7 @@
 #define AC_RELAY_RELAY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -50,5 +51,18 @@ void	relay_conf_init(struct relay_conf *) AC_NONNULL(1);
  */
 int	relay_run(const struct relay_conf *, char **why)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/*
+ * Look at a relay's spool (of conf, spool and root count), in use or not, and
+ * tell what is wrong: check.h. 0 if it could be looked at; -ENOENT: none is
+ * there; -EBUSY: it is in use, and can't be mended.
+ */
+struct check;
+struct relay_counts {
+	uint64_t	records;	/* of the journal */
+	size_t		channels, messages;
+};
+int	relay_check(const struct relay_conf *, struct check *,
+	    struct relay_counts *) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
 
 #endif

@@ -363,7 +363,7 @@ restore(struct relay *r, char **why)
 	log_info("journal", "records", log_num(records,
 	    (long long)report.records), "cut", log_num(cut,
 	    (long long)report.cut), NULL);
-	rc = begin_epoch(r, &x, report.damaged_at != 0);
+	rc = begin_epoch(r, &x, report.damaged);
 	if (rc == 0)
 		rc = default_channel(r, "#general");
 	if (rc == 0)

@@ -137,6 +137,7 @@ store_open(struct store **out, int dir, const struct relay_conf *conf,
 	report->records = jr.records;
 	report->cut = jr.cut;
 	report->damaged_at = jr.damaged_at;
+	report->damaged = jr.damaged;
 	if (rc < 0) {
 		store_close(s);
 		return rc;

@@ -42,7 +42,8 @@ typedef int store_fn(void *arg, enum store_type, uint64_t pos,
 struct store_report {
 	uint64_t	records;
 	uint64_t	cut;		/* bytes of a torn tail */
-	uint64_t	damaged_at;	/* with -EUCLEAN */
+	uint64_t	damaged_at;	/* with -EUCLEAN, or mended */
+	bool		damaged;
 };
 
 /*

@@ -89,6 +89,23 @@ wire_json_num(struct buf *b, double d)
 }
 
 void
+wire_json_text(struct buf *b, const char *key, const char *value)
+{
+	wire_json_key(b, key);
+	if (value != NULL && wire_utf8_ok(value, strlen(value)))
+		wire_json_str(b, value, strlen(value));
+	else
+		buf_adds(b, "null");
+}
+
+void
+wire_json_count(struct buf *b, const char *key, uint64_t n)
+{
+	wire_json_key(b, key);
+	wire_json_num(b, (double)n);
+}
+
+void
 wire_json_int(struct buf *b, int64_t n)
 {
 	char text[24], *end = text + sizeof(text), *p = end;

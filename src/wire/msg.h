@@ -270,6 +270,11 @@ void	wire_json_str(struct buf *, const char *, size_t len) AC_NONNULL(1, 2);
 void	wire_json_int(struct buf *, int64_t) AC_NONNULL(1);
 /* As JSON.stringify prints a number: 1, 0.5, 1e+21, -0 as 0, infinity null. */
 void	wire_json_num(struct buf *, double) AC_NONNULL(1);
+/* A key and its value; null for NULL and for what is no UTF-8. */
+void	wire_json_text(struct buf *, const char *key, const char *)
+	    AC_NONNULL(1, 2);
+void	wire_json_count(struct buf *, const char *key, uint64_t)
+	    AC_NONNULL(1, 2);
 
 /* --------------------------------------------------------------- check.c */
 

@@ -7,6 +7,7 @@ SYSTEM_TESTS = \
 	%D%/test_completion.py \
 	%D%/test_commands.py \
 	%D%/test_deploy.py \
+	%D%/test_doctor.py \
 	%D%/test_daemon_crash.py \
 	%D%/test_daemon_relays.py \
 	%D%/test_files.py \

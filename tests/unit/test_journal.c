@@ -658,6 +658,15 @@ cuts_a_torn_tail_of_every_length(void **state)
 	fault_dir_remove(torn.fd, torn.path);
 }
 
+static int
+ftruncate_seg(struct jdir *d, off_t size)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", d->path, FIRST_SEG);
+	return truncate(path, size);
+}
+
 static void
 flip(int dir, const char *name, off_t at, int bit)
 {
@@ -668,6 +677,50 @@ flip(int dir, const char *name, off_t at, int bit)
 	b ^= (uint8_t)(1 << bit);
 	assert_int_equal(pwrite(fd, &b, 1, at), 1);
 	close(fd);
+}
+
+/*
+ * To look at a journal gives what an open would give, before damage and
+ * behind it, and changes no byte.
+ */
+static void
+looking_finds_what_repair_keeps_and_changes_nothing(void **state)
+{
+	struct jdir *d = *state;
+	struct seen seen, kept;
+	struct journal_report rep, mended;
+	struct journal *j = open_journal(d, SEG_BIG, &seen);
+	uint64_t at[20];
+	off_t size;
+
+	for (int i = 0; i < 20; i++) {
+		at[i] = append(j, i);
+		assert_int_equal(journal_commit(j), 0);
+		assert_int_equal(journal_sync(j), 0);
+	}
+	journal_close(j);
+	size = file_size(d, FIRST_SEG);
+	memset(&seen, 0, sizeof(seen));
+	assert_int_equal(journal_look(d->fd, see, &seen, &rep), 0);
+	assert_seen(&seen, 0, 20);
+	assert_false(rep.damaged);
+	assert_int_equal(rep.cut, 0);
+
+	flip(d->fd, FIRST_SEG, (off_t)at[7] + 13, 2);
+	assert_int_equal(ftruncate_seg(d, size - 5), 0);
+	memset(&seen, 0, sizeof(seen));
+	assert_int_equal(journal_look(d->fd, see, &seen, &rep), 0);
+	assert_int_equal(seen.count, 18);
+	assert_true(rep.damaged && rep.damaged_at == at[7]);
+	assert_true(rep.lost > 0 && rep.cut > 0 && !rep.gone);
+	assert_int_equal(file_size(d, FIRST_SEG), size - 5);
+	memset(&kept, 0, sizeof(kept));
+	assert_int_equal(journal_open(&j, d->fd, SEG_BIG, true, see, &kept,
+	    &mended), 0);
+	journal_close(j);
+	assert_int_equal(kept.count, seen.count);
+	assert_memory_equal(kept.n, seen.n, seen.count * sizeof(*seen.n));
+	assert_int_equal(mended.damaged_at, rep.damaged_at);
 }
 
 /*
@@ -1056,6 +1109,7 @@ main(void)
 		T(waits_for_room_on_a_full_disk),
 		T(refuses_files_that_are_not_ours),
 		T(cuts_a_torn_tail_of_every_length),
+		T(looking_finds_what_repair_keeps_and_changes_nothing),
 		T(tells_damage_from_a_torn_tail),
 		T(a_hole_before_good_unsynced_records_is_a_torn_tail),
 		T(damage_in_an_old_segment_is_never_a_torn_tail),
