@@ -63,6 +63,7 @@ def many_records(records, seed=0):
     """R8: a start that replays a large journal; then all is as it was."""
     account = Account()
     relay = harness.Relay(*harness.FAST, "--sync", "never",
+                          "--history", str(records),    # all are kept
                           "--rate", "1000000000", "--rate-burst",
                           "1000000000")
     agents = [Agent(relay, name="a%d" % i, subprotocols=["agentchat.ndjson"])
@@ -83,10 +84,13 @@ def many_records(records, seed=0):
     for a in agents:
         a.drop()
     relay.kill()
+    p = harness.run("doctor", "--spool", relay.spool, "--json", timeout=120)
+    account.work = json.loads(p.out.splitlines()[-1])["records"]
+    if account.work < records:
+        account.wrong.append("%d records in the journal" % account.work)
     began = time.monotonic()
     relay = relay.again()
     took = time.monotonic() - began
-    account.work = sent
     account.notes.append("started in %.1f s" % took)
     a = Agent(relay)
     for i in last:
