@@ -16,10 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 #ifdef __linux__
-#include <sys/prctl.h>
 #endif
 
 #include "base/clock.h"
+#include "base/confine.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -579,6 +579,19 @@ fini(struct daemon *d)
 	close_fd(d->root);
 }
 
+/* Before the first thread: a thread that runs already would stay free. */
+static void
+confine(const struct daemon *d)
+{
+	int rc = confine_writes(d->root);
+
+	if (rc < 0)
+		log_warn("confine", "err", ac_strerror(rc), NULL);
+	else
+		log_info("confined", "writes", rc == 1 ? "spool" : "anywhere",
+		    NULL);
+}
+
 static int
 setup(struct daemon *d)
 {
@@ -588,14 +601,12 @@ setup(struct daemon *d)
 		rc = choose_identity(d);
 	if (rc == 0)
 		rc = open_loop(d);
-	if (rc == 0)
+	if (rc == 0) {
+		confine(d);
 		rc = open_spool(d);
+	}
 	if (rc == 0)
 		rc = open_client(d);
-#ifdef PR_SET_NO_NEW_PRIVS
-	if (rc == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
-		log_warn("no_new_privs", "err", ac_strerror(-errno), NULL);
-#endif
 	return rc;
 }
 

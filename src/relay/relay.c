@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "relay/internal.h"
@@ -143,11 +144,26 @@ announce(const struct relay *r)
 	return 0;
 }
 
+/* Before the first thread: a thread that runs already would stay free. */
+static void
+confine(const struct relay *r)
+{
+	int rc = confine_writes(spool_dir(r->spool));
+
+	if (rc < 0)
+		log_warn("confine", "err", ac_strerror(rc), NULL);
+	else
+		log_info("confined", "writes", rc == 1 ? "spool" : "anywhere",
+		    NULL);
+}
+
 static int
 serve(struct relay *r, char **why)
 {
-	int rc = loop_open(r, why);
+	int rc;
 
+	confine(r);
+	rc = loop_open(r, why);
 	if (rc < 0)
 		return rc;
 	rc = store_start(r->store, loop_wake, r);

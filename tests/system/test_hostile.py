@@ -2,6 +2,7 @@
 else notices nothing, and the relay lives on."""
 
 import json
+import pathlib
 import socket
 import struct
 import threading
@@ -571,3 +572,13 @@ def test_log_injection_is_escaped(started):
     assert "\x1b" not in r.err
     for line in r.err.splitlines():
         assert isinstance(json.loads(line), dict), line
+
+
+def test_both_give_up_what_they_dont_need(started):
+    """Seen from outside; that Landlock holds is tests/unit/test_base.c."""
+    relay = started(harness.Relay(*harness.FAST))
+    d = started(harness.Daemon(relay.url, root=harness.directory("confined")))
+    for p in (relay, d):
+        assert "NoNewPrivs:\t1" in pathlib.Path(
+            "/proc/%d/status" % p.pid).read_text()
+        assert '"confined"' in p.err

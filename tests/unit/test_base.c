@@ -1,21 +1,25 @@
 /*
- * test_base.c - buf, map, conf, clock, err, notify, rnd.
+ * test_base.c - buf, clock, conf, confine, err, map, notify, rnd.
  */
 #include "config.h"
 
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/conf.h"
+#include "base/confine.h"
 #include "base/err.h"
 #include "base/map.h"
 #include "base/notify.h"
@@ -269,6 +273,65 @@ a_full_manager_blocks_no_watchdog(void **state)
 	unsetenv("WATCHDOG_USEC");
 }
 
+/* In a child: 0, or the line that isn't as it should be. */
+static int
+try_confined(int in, int out)
+{
+	int fd, rc = confine_writes(in);
+
+	if (rc == 0)
+		return 77;	/* this kernel can't */
+	if (rc != 1)
+		return 1;
+	fd = openat(in, "a/x", O_WRONLY | O_CREAT, 0600);
+	if (fd == -1 || write(fd, "x", 1) != 1 || ftruncate(fd, 0) == -1)
+		return 2;
+	if (renameat(in, "a/x", in, "b/x") == -1 ||
+	    unlinkat(in, "b/x", 0) == -1 || mkdirat(in, "c", 0700) == -1)
+		return 3;
+	if (openat(out, "made", O_WRONLY | O_CREAT, 0600) != -1 ||
+	    errno != EACCES)
+		return 4;
+	if (openat(out, "there", O_WRONLY | O_APPEND) != -1 ||
+	    unlinkat(out, "there", 0) != -1 || mkdirat(out, "d", 0700) != -1)
+		return 5;
+	if (renameat(out, "there", in, "a/there") != -1)
+		return 6;
+	return openat(out, "there", O_RDONLY) == -1 ? 7 : 0;
+}
+
+static void
+the_confined_write_where_they_may_and_read_anywhere(void **state)
+{
+	char in[] = "/tmp/confine-in-XXXXXX", out[] = "/tmp/confine-out-XXXXXX";
+	int fd[2], status;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(in));
+	assert_non_null(mkdtemp(out));
+	fd[0] = open(in, O_RDONLY | O_DIRECTORY);
+	fd[1] = open(out, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(mkdirat(fd[0], "a", 0700), 0);
+	assert_int_equal(mkdirat(fd[0], "b", 0700), 0);
+	close(openat(fd[1], "there", O_WRONLY | O_CREAT, 0600));
+	pid = fork();
+	if (pid == 0)
+		_exit(try_confined(fd[0], fd[1]));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	unlinkat(fd[1], "there", 0);
+	for (const char *d = "abc"; *d != '\0'; d++)
+		unlinkat(fd[0], (char[]){ *d, '\0' }, AT_REMOVEDIR);
+	close(fd[0]);
+	close(fd[1]);
+	assert_int_equal(rmdir(in), 0);
+	assert_int_equal(rmdir(out), 0);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int
 main(void)
 {
@@ -283,6 +346,7 @@ main(void)
 		cmocka_unit_test(only_the_process_that_is_watched_says_that_it_is_alive),
 		cmocka_unit_test(a_full_manager_blocks_no_watchdog),
 		cmocka_unit_test(random_names_use_the_whole_set),
+		cmocka_unit_test(the_confined_write_where_they_may_and_read_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
