@@ -138,33 +138,36 @@ fits(int fd, const struct queue_cursor *c)
 	return rc == 1 ? crc == c->crc : rc;
 }
 
-/* The last of the places that the cursor has had and that still fit. */
+/*
+ * The last of the places that the cursor has had and that still fit. Where it
+ * was set back and came by again, what was read since counts, and what lies
+ * before that as well: the power may be cut twice, and the second time more of
+ * the file is gone than the first.
+ */
 static int
-last_fitting(const struct queue_cursor *t, size_t n, int fd,
-    struct queue_cursor *at)
+last_fitting(struct queue_cursor *t, size_t n, int fd, struct queue_cursor *at)
 {
-	size_t first = n;
+	uint64_t least = UINT64_MAX, pos = 0;
 	uint32_t crc = 0;
 	int rc = 1;
 
-	/* They rise, unless the file was begun anew: from there on. */
 	for (size_t i = n; i > 0; i--) {
 		if (t[i - 1].ino != at->ino)
 			continue;
-		if (first < n && t[i - 1].off >= t[first].off)
-			break;
-		first = i - 1;
+		if (t[i - 1].off >= least)
+			t[i - 1].ino = 0;	/* came by again */
+		else
+			least = t[i - 1].off;
 	}
 	at->off = 0;
 	at->crc = 0;
-	for (size_t i = first; i < n && rc == 1; i++) {
+	for (size_t i = 0; i < n && rc == 1; i++) {
 		if (t[i].ino != at->ino)
 			continue;
-		rc = checksum(fd, at->off, t[i].off, &crc);
+		rc = checksum(fd, pos, t[i].off, &crc);
+		pos = t[i].off;
 		if (rc == 1 && crc == t[i].crc)
 			*at = t[i];
-		else if (rc == 1)
-			rc = 0;
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -180,7 +183,7 @@ fits_cut(struct spool_queue *q, int fd, uint64_t size, struct queue_cursor *c)
 	struct queue_cursor at = *c;
 	int rc;
 
-	rc = last_fitting((const void *)q->trail.p,
+	rc = last_fitting((void *)q->trail.p,
 	    q->trail.len / sizeof(*c), fd, &at);
 	if (rc < 0 || at.off == 0)
 		return rc;
@@ -385,24 +388,40 @@ is_blank(const char *p, size_t len)
 	return true;
 }
 
-/* The next len bytes of the file are at p, and are one item, or blank. */
+static int
+put_line(struct spool_queue *q, enum queue_role role, const char *p,
+    size_t len, const char *name, struct budget *left)
+{
+	if (is_blank(p, len))
+		return 0;
+	if (left->items > 0)
+		left->items--;
+	left->bytes -= len < left->bytes ? len : left->bytes;
+	return queue_put(q, 0, "", name, p, len, role);
+}
+
+/*
+ * The next len bytes of the file are at p, and are one line, or blank. A power
+ * cut can leave NULs where other lines were to be: what is behind them is
+ * whole, what is before them isn't.
+ */
 static int
 take_line(struct spool_queue *q, enum queue_role role, const char *p,
     size_t len, const char *name, struct budget *left)
 {
 	struct queue_cursor *c = &q->tail[role].cur;
 	size_t body = len > 0 && p[len - 1] == '\n' ? len - 1 : len;
+	const char *nul = memrchr(p, '\0', body);
+	int rc = 0;
 
 	c->crc = crc32c(c->crc, p, len);
 	c->off += len;
-	if (is_blank(p, body))
-		return 0;
-	/* A power cut can leave NULs where another line was to be. */
-	for (; *p == '\0'; p++)
-		body--;
-	left->items--;
-	left->bytes -= body < left->bytes ? body : left->bytes;
-	return queue_put(q, 0, "", name, p, body, role);
+	if (nul != NULL) {
+		rc = put_line(q, role, p, strlen(p), "outbox.broken", left);
+		body -= (size_t)(nul + 1 - p);
+		p = nul + 1;
+	}
+	return rc < 0 ? rc : put_line(q, role, p, body, name, left);
 }
 
 /* Whole lines in the buffer. *used: bytes; 1 if the budget is spent. */

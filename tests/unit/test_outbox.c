@@ -255,6 +255,27 @@ a_power_cut_that_takes_the_end_of_the_file_sends_nothing_twice(void **state)
 	outq_assert_sent(o, "one", "two", "three", "four", "five", NULL);
 }
 
+/* The second cut takes more of the file than the first has left unsynced. */
+static void
+two_power_cuts_in_a_row_send_nothing_twice(void **state)
+{
+	struct outq *o = *state;
+
+	outq_append(o, OUTBOX, "one\ntwo\nthree\n");
+	take(o);
+	assert_int_equal(truncate_to(o, OUTBOX, 8), 0);
+	reboot(o);
+	outq_append(o, OUTBOX, "four\n");
+	take(o);
+	outq_append(o, OUTBOX, "five\n");
+	take(o);
+	assert_int_equal(truncate_to(o, OUTBOX, 4), 0);
+	reboot(o);
+	outq_append(o, OUTBOX, "six\n");
+	outq_drain(o);
+	outq_assert_sent(o, "one", "two", "three", "four", "five", "six", NULL);
+}
+
 static void
 nuls_that_a_power_cut_left_are_no_part_of_a_line(void **state)
 {
@@ -268,6 +289,19 @@ nuls_that_a_power_cut_left_are_no_part_of_a_line(void **state)
 	reboot(o);
 	outq_drain(o);
 	outq_assert_sent(o, "one", "two", "three", "four", NULL);
+}
+
+static void
+nuls_within_a_line_part_what_is_torn_from_what_is_whole(void **state)
+{
+	static const char text[] = "two, tor\0\0\0\0three\n\0\0\nfour\n";
+	struct outq *o = *state;
+
+	outq_append(o, OUTBOX, "one\n");
+	take(o);
+	fault_append(o->root, OUTBOX, text, sizeof(text) - 1);
+	outq_drain(o);
+	outq_assert_sent(o, "one", "two, tor", "three", "four", NULL);
 }
 
 static void
@@ -834,7 +868,9 @@ main(void)
 		T(a_line_of_the_longest_is_whole_and_a_longer_one_is_broken),
 		T(reads_a_file_that_was_truncated_from_its_start),
 		T(a_power_cut_that_takes_the_end_of_the_file_sends_nothing_twice),
+		T(two_power_cuts_in_a_row_send_nothing_twice),
 		T(nuls_that_a_power_cut_left_are_no_part_of_a_line),
+		T(nuls_within_a_line_part_what_is_torn_from_what_is_whole),
 		T(in_the_same_boot_a_shorter_file_is_another),
 		T(an_emptied_file_is_not_the_same_when_it_is_filled_again),
 		T(goes_on_in_a_file_that_an_editor_saved),
