@@ -14,7 +14,7 @@
 #include "relay/relay.h"
 
 enum {
-	OPT_RATE = OPT_OWN, OPT_BURST, OPT_BUFFER, OPT_HISTORY, OPT_SEGMENT,
+	OPT_RATE = OPT_OWN, OPT_BURST, OPT_BUFFER, OPT_HISTORY, OPT_SEGMENT, OPT_MAX_SPOOL,
 	OPT_QUEUE_MAX,
 	OPT_CONTENT_MAX, OPT_FRAME_MAX, OPT_MAX_CONNECTIONS,
 	OPT_MAX_PER_ADDRESS, OPT_MAX_UNIDENTIFIED, OPT_SYNC, OPT_SPOOL,
@@ -24,6 +24,7 @@ enum {
 
 #define PUBLIC_NAMES_MAX 16
 #define SIZE_LIMIT	(INT64_C(1) << 40)
+#define SPOOL_LEAST	(1 << 20)
 
 static const struct cmd_opt serve_opts[] = {
 	{ 'p', "port", "PORT", "port to listen on [$PORT, 6667]; 0: any" },
@@ -36,6 +37,8 @@ static const struct cmd_opt serve_opts[] = {
 	{ OPT_HISTORY, "history", "N", "messages kept per channel [20000]" },
 	{ OPT_SEGMENT, "journal-segment", "SIZE",
 	    "length of a journal file [64M]" },
+	{ OPT_MAX_SPOOL, "max-spool", "SIZE",
+	    "the journal's most; 0: no limit [4G]" },
 	{ OPT_SYNC, "sync", "HOW", "to disk: group, interval, never [group]" },
 	{ OPT_SPOOL, "spool", "DIR", "the relay's files [<root>/relay]" },
 	CMD_OPT_DIR,
@@ -120,6 +123,12 @@ parse_limit(const struct cmd_line *cl, int c, struct relay_conf *conf)
 		return true;
 	case OPT_SEGMENT:
 		conf->segment_len = cmd_size(cl, 64 << 10, INT64_C(1) << 40);
+		return true;
+	case OPT_MAX_SPOOL:
+		conf->max_spool = cmd_size(cl, 0, SIZE_LIMIT);
+		if (conf->max_spool > 0 && conf->max_spool < SPOOL_LEAST)
+			exit(cmd_usage(cl->cmd, "--max-spool is 0 or at "
+			    "least 1M"));
 		return true;
 	case OPT_QUEUE_MAX:
 		conf->queue_max = cmd_size(cl, 1 << 16, SIZE_LIMIT);

@@ -10,6 +10,11 @@
  * Copying is idempotent: what has moved isn't in the segment any more. So a
  * portion a second needs no memory of where it was, and a crash in between
  * leaves both copies, which restore.c knows to be one.
+ *
+ * Near --max-spool, what channels have in the oldest segment isn't copied but
+ * forgotten: history is what there is room for, and who asks for more is told
+ * of the gap. Agents, letters and deals are still copied; if they alone are
+ * too much, turn.c takes no more of anything.
  */
 #include "config.h"
 
@@ -70,6 +75,14 @@ take_back(struct move *m)
 	}
 }
 
+/* Nearer to the limit than this, history goes. */
+bool
+clean_is_due(const struct relay *r)
+{
+	return r->conf.max_spool > 0 && store_size(r->store) >
+	    (uint64_t)r->conf.max_spool / 4 * 3;
+}
+
 static int
 move_chan(struct move *m, struct chan *c)
 {
@@ -79,6 +92,8 @@ move_chan(struct move *m, struct chan *c)
 		rc = record_chan(m->r, c);
 		spend(m, m->r->rec.len);
 	}
+	if (clean_is_due(m->r))
+		history_forget(c, m->end);
 	for (uint64_t seq = history_first(c); seq <= c->seq && rc == 0 &&
 	    m->left > 0; seq++) {
 		uint64_t *pos = &c->pos[seq % c->pos_cap];
@@ -193,11 +208,16 @@ empty(struct relay *r)
 {
 	struct move m = { .r = r, .end = r->clean_to, .left = PORTION,
 	    .undo = BUF_INIT };
+	int64_t some = r->conf.max_spool / 16;
 	int rc, rc2;
 
+	if (some > 0 && some < PORTION)
+		m.left = (size_t)some;
 	turn_commit(r);
+	r->may_exceed = true;
 	rc = move_some(&m);
 	rc2 = turn_commit(r);
+	r->may_exceed = false;
 	if (rc2 < 0)
 		take_back(&m);
 	if (rc2 < 0 || rc < 0)
@@ -212,8 +232,8 @@ void
 clean_tick(struct relay *r)
 {
 	for (int i = 0; i < SEGMENTS_A_TICK; i++) {
-		if (r->clean_to == 0 && store_size(r->store) >
-		    SEGMENTS_KEPT * (uint64_t)r->conf.segment_len)
+		if (r->clean_to == 0 && (clean_is_due(r) || store_size(r->store) >
+		    SEGMENTS_KEPT * (uint64_t)r->conf.segment_len))
 			r->clean_to = store_portion(r->store);
 		if (r->clean_to == 0)
 			return;

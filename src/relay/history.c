@@ -89,6 +89,16 @@ history_place(struct chan *c, const struct relay_conf *conf, uint64_t seq,
 	return 0;
 }
 
+void
+history_forget(struct chan *c, uint64_t end)
+{
+	uint64_t seq = c->seq, first = history_first(c);
+
+	while (seq >= first && c->pos[seq % c->pos_cap] >= end)
+		seq--;
+	c->depth = c->seq - seq < c->depth ? c->seq - seq : c->depth;
+}
+
 /* One stored message, as a frame of its own for this member. */
 static int
 put_one(struct member *m, uint64_t seq)

@@ -249,6 +249,7 @@ struct relay {
 	char		 boot[40];	/* of the machine, when the epoch began */
 	uint64_t	 epoch_pos;	/* of its record */
 	uint64_t	 clean_to;	/* segment being emptied ends here; 0: none */
+	bool		 may_exceed;	/* --max-spool, by a little */
 	uint64_t	 clean_sync;	/* gone when this is synced; 0: not yet */
 	uint64_t	 number;	/* messages ever */
 	struct map	 chans;		/* by name */
@@ -464,6 +465,8 @@ bool	chan_visible(const struct chan *, const struct peer *)
 int	history_add(struct chan *, const struct relay_conf *, uint64_t pos)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;	/* for chan->seq */
 void	history_undo(struct chan *) AC_NONNULL(1);	/* the newest */
+/* Of what lies below end, and all before it, nothing is history any more. */
+void	history_forget(struct chan *, uint64_t end) AC_NONNULL(1);
 /*
  * A message of the past whose record is at another position now. What isn't
  * known yet between it and the newest is missing until it is placed too.
@@ -608,6 +611,8 @@ int	record_chan(struct relay *, struct chan *)
  * are synced.
  */
 void	clean_tick(struct relay *) AC_NONNULL(1);
+/* Is the journal so near to --max-spool that there is no second to lose? */
+bool	clean_is_due(const struct relay *) AC_NONNULL(1);
 
 /* ---- restore.c */
 

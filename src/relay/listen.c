@@ -220,7 +220,7 @@ void
 listen_wake(struct relay *r)
 {
 	turn_synced(r);
-	if (r->clean_sync != 0)
+	if (r->clean_sync != 0 || clean_is_due(r))
 		clean_tick(r);
 	if (r->fatal != 0)
 		loop_end(r);

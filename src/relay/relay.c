@@ -25,7 +25,7 @@ relay_conf_init(struct relay_conf *conf)
 		.host = "0.0.0.0", .port = 6667, .name = "agentchat",
 		.rate = 1, .burst = 10,
 		.replay = 20, .history = 20000,
-		.segment_len = 64 << 20,
+		.segment_len = 64 << 20, .max_spool = INT64_C(4) << 30,
 		.queue_max = 1 << 20,
 		.content_max = WIRE_CONTENT_MAX, .frame_max = WIRE_FRAME_MAX,
 		.idle_ping_ms = 25000,
@@ -116,6 +116,7 @@ close_store(struct relay *r)
 		return 0;
 	rc = turn_commit(r);
 	buf_clear(&r->rec);
+	r->may_exceed = true;
 	if (rc == 0 && r->started && r->fatal == 0) {
 		rc = turn_record(r, STORE_STOP, NULL);
 		if (rc == 0)
@@ -192,6 +193,9 @@ relay_run(const struct relay_conf *conf, char **why)
 	if (r == NULL)
 		return -ENOMEM;
 	r->conf = *conf;
+	/* Whole segments go: of few large ones too much would go at once. */
+	if (conf->max_spool > 0 && conf->segment_len > conf->max_spool / 8)
+		r->conf.segment_len = conf->max_spool / 8;
 	map_init(&r->chans);
 	map_init(&r->agents);
 	map_init(&r->keys);

@@ -316,7 +316,7 @@ take_back(struct relay *r, int rc)
 	}
 	forget_void(r);
 	log_error("store", "err", ac_strerror(rc), "does",
-	    "refuses messages until the disk takes them again", NULL);
+	    "refuses messages until there is room again", NULL);
 }
 
 /* The frames of a failed append must not be taken for good later. */
@@ -362,6 +362,13 @@ deliver_all(struct relay *r, struct turn *t)
 	}
 }
 
+static bool
+is_full(const struct relay *r)
+{
+	return r->conf.max_spool > 0 && r->started && !r->may_exceed &&
+	    store_size(r->store) >= (uint64_t)r->conf.max_spool;
+}
+
 int
 turn_commit(struct relay *r)
 {
@@ -375,6 +382,8 @@ turn_commit(struct relay *r)
 	rc = shares_err(r);
 	if (rc == 0 && t->broken)
 		rc = -ENOMEM;
+	if (rc == 0 && is_full(r))
+		rc = -EDQUOT;
 	if (rc == 0)
 		rc = store_commit(r->store);
 	else

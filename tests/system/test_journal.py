@@ -126,3 +126,42 @@ def test_cleaning_twice_changes_nothing(started):
     assert [m["content"] for m in history(relay, "#quiet")] == \
         ["quiet %d" % n for n in range(10)]
     assert relay.stop() == 0
+
+
+def test_the_journal_stays_below_its_limit(started):
+    limit = 1 << 20
+    relay = started(Relay(*harness.FAST, "--max-spool", "1M"))
+    key = Key()
+    a = Agent(relay, "a", key=key, caps=["ack"])
+    reader_id = a.id
+    a.create("#quiet")
+    a.msg("#quiet", "long ago")
+    a.close()
+    flood = Agent(relay, "flood")
+    flood.join("#general")
+    flood.msg(reader_id, "a letter")
+    sent, most, refused, seqs = 0, 0, 0, []
+    while sent < 20 * limit:
+        flood.send_many({"type": "MSG", "to": "#general",
+                         "content": "x" * 2000} for _ in range(50))
+        for m in flood.barrier():
+            if m["type"] == "MSG":
+                seqs.append(m["seq"])
+                sent += 2000
+            else:
+                assert m["type"] == "ERROR", m
+                refused += 1
+        most = max(most, size(relay))
+    assert most < limit + (256 << 10), most
+    # What was refused has no number: there is no gap.
+    assert seqs == list(range(1, len(seqs) + 1))
+    for again in range(2):
+        got = history(relay, "#general")
+        assert got and [m["seq"] for m in got] == \
+            list(range(len(seqs) - len(got) + 1, len(seqs) + 1))
+        relay.kill()
+        relay = started(relay.again())
+    a = Agent(relay, "a", key=key, caps=["ack"])
+    assert a.expect("MSG")["content"] == "a letter"
+    a.join("#quiet")
+    assert relay.stop() == 0
