@@ -1,6 +1,8 @@
-"""kill -9 of the daemon and of the relay, under load in both directions."""
+"""kill -9 of the daemon and of the relay, under load in both directions; and
+one that is stopped for a minute."""
 
 import random
+import signal
 import time
 
 import harness
@@ -89,5 +91,27 @@ def kill_relay(times, pause=0.02, seed=0):
                 also += 1
     finish(account, (a, b))
     account.notes.append("%d kills, and %d of daemons" % (times, also))
+    a.proc.stop(), b.proc.stop(), relay.stop()
+    return account
+
+
+def stopped(seconds, seed=0):
+    """SIGSTOP of a daemon, then of the relay, while everybody talks on."""
+    account = Account()
+    relay = harness.Relay(*harness.FAST)
+    a, b = pair(account, relay)
+    work(a, b, 0.02)
+    for p in (b.proc, relay):
+        before = sum(b.heard.values())
+        until(lambda: sum(b.heard.values()) > before + 20, "traffic")
+        p.signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        account.notes.append("after %g s alice is %s" % (
+            seconds, a.status.get("state")))
+        p.signal(signal.SIGCONT)
+        until(lambda: all(p.status.get("state") == "connected" and
+                          p.pending() < 100 for p in (a, b)),
+              "all to be back", timeout=120)
+    finish(account, (a, b))
     a.proc.stop(), b.proc.stop(), relay.stop()
     return account

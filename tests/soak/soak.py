@@ -40,6 +40,7 @@ def strace():
 PARTS = (
     Part("kill-daemon", "D1", part_kill.kill_daemon, 1000, 10),
     Part("kill-relay", "D1 R2 R3", part_kill.kill_relay, 1000, 5),
+    Part("stopped", "D1 D5", part_kill.stopped, 60, 1),
     Part("power", "D2 R1 R2", part_power.cut_power, 50, 2,
          image.unsupported),
     Part("appenders", "D3", part_spool.appenders, 160000, 1600),

@@ -10,6 +10,7 @@ SYSTEM_TESTS = \
 	%D%/test_doctor.py \
 	%D%/test_daemon_crash.py \
 	%D%/test_daemon_relays.py \
+	%D%/test_faults.py \
 	%D%/test_files.py \
 	%D%/test_health.py \
 	%D%/test_hostile.py \

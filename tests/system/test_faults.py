@@ -1,0 +1,213 @@
+"""A machine that isn't as it should be: no inotify, a clock that jumps, a
+process that is stopped for a while."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+import harness
+from harness import FAST, Daemon, Relay, directory, until
+
+CLOCK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+
+/* The wall clock is off by what stands in $CLOCK_FILE, in seconds. */
+static time_t
+off(void)
+{
+	FILE *f = fopen(getenv("CLOCK_FILE"), "re");
+	long long n = 0;
+
+	if (f != NULL) {
+		if (fscanf(f, "%lld", &n) != 1)
+			n = 0;
+		fclose(f);
+	}
+	return (time_t)n;
+}
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	static int (*real)(clockid_t, struct timespec *);
+	int rc;
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
+	rc = real(id, ts);
+	if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)
+		ts->tv_sec += off();
+	return rc;
+}
+
+int
+gettimeofday(struct timeval *restrict tv, void *restrict tz)
+{
+	struct timespec ts;
+
+	(void)tz;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	tv->tv_sec = ts.tv_sec;
+	tv->tv_usec = ts.tv_nsec / 1000;
+	return 0;
+}
+
+time_t
+time(time_t *t)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	if (t != NULL)
+		*t = ts.tv_sec;
+	return ts.tv_sec;
+}
+"""
+
+
+class Program:
+    """While it lasts, programs started are run by this shell script."""
+
+    def __init__(self, script):
+        self.path = directory("program") / "agentchat"
+        self.path.write_text("#!/bin/sh\n" + script)
+        self.path.chmod(0o755)
+
+    def __enter__(self):
+        self.was, harness.AGENTCHAT = harness.AGENTCHAT, str(self.path)
+
+    def __exit__(self, *exc):
+        harness.AGENTCHAT = self.was
+
+
+def talk(d, other, tag):
+    """All that an agent does with files works, one way and the other."""
+    d.outbox({"to": "#general", "content": tag + " line"})
+    other.received("#general", tag + " line")
+    made = d.dir / ("." + tag)
+    made.write_text(tag + " file")
+    os.rename(made, d.dir / "#general" / "out" / tag)
+    other.received("#general", tag + " file")
+    other.outbox({"to": "#general", "content": tag + " answer"})
+    d.received("#general", tag + " answer")
+    (d.dir / ("#" + tag)).mkdir()
+    until(lambda: (d.dir / ("#" + tag) / "agents").exists(), "to have joined")
+    (d.dir / ("#" + tag) / "out").joinpath("x").write_text("hello")
+    d.sent("#%s.x" % tag)
+
+
+@pytest.fixture
+def relay(started):
+    return started(Relay(*FAST))
+
+
+@pytest.fixture
+def other(started, relay):
+    d = started(Daemon(relay.url, root=directory("other"), name="other"))
+    until(lambda: (d.dir / "#general" / "agents").exists(), "to have joined")
+    return d
+
+
+def test_poll_works_without_inotify(started, relay, other):
+    d = started(Daemon(relay.url, "--poll", root=directory("root")))
+    until(lambda: (d.dir / "#general" / "agents").exists(), "to have joined")
+    fds = pathlib.Path("/proc/%d/fd" % d.pid)
+    assert not [x for x in fds.iterdir() if "inotify" in os.readlink(x)]
+    talk(d, other, "poll")
+
+
+@pytest.mark.parametrize("limit", ["instances 0", "watches 0", "watches 4"])
+def test_out_of_watches_it_polls_and_says_so(started, relay, other, limit):
+    what, n = limit.split()
+    try:
+        subprocess.run(["unshare", "-r", "sh", "-c",
+                        "echo %s > /proc/sys/user/max_inotify_%s" % (n, what)],
+                       check=True, capture_output=True)
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        pytest.skip("no user namespace of our own")
+    with Program("exec unshare -r sh -c '"
+                 "echo %s > /proc/sys/user/max_inotify_%s; "
+                 "exec \"$0\" \"$@\"' %s \"$@\"\n" % (
+                     n, what, harness.AGENTCHAT)):
+        d = started(Daemon(relay.url, root=directory("root")))
+    until(lambda: (d.dir / "#general" / "agents").exists(), "to have joined")
+    talk(d, other, "few")
+    said = [json.loads(x) for x in d.err.splitlines() if '"trouble"' in x]
+    assert said and "max_user_" in said[0]["trouble"], d.err
+
+
+def test_a_clock_that_jumps_confuses_nobody(started):
+    cc = shutil.which("cc")
+    if not cc:
+        pytest.skip("no cc")
+    at = directory("clock")
+    (at / "clock.c").write_text(CLOCK)
+    subprocess.run([cc, "-shared", "-fPIC", "-o", at / "clock.so",
+                    at / "clock.c", "-ldl"], check=True)
+    clock = at / "now"
+    clock.write_text("0\n")
+    env = "LD_PRELOAD=%s CLOCK_FILE=%s ASAN_OPTIONS=$ASAN_OPTIONS" \
+        ":verify_asan_link_order=0 " % (at / "clock.so", clock)
+    with Program("exec env %s %s \"$@\"\n" % (env, harness.AGENTCHAT)):
+        relay = started(Relay(*FAST))
+        d = started(Daemon(relay.url, root=directory("root")))
+        other = started(Daemon(relay.url, root=directory("other")))
+        until(lambda: all((x.dir / "#general" / "agents").exists()
+                          for x in (d, other)), "to have joined")
+        said = []
+        for n, hours in enumerate((0, -1, 10 * 365 * 24, -48, 0)):
+            new = at / "new"
+            new.write_text("%d\n" % (hours * 3600))
+            os.rename(new, clock)
+            for m in range(3):
+                said.append("m-%d-%d" % (n, m))
+                d.outbox({"to": "#general", "content": said[-1]})
+            other.received("#general", said[-1])
+            if n % 2:
+                other.kill()
+                other = started(other.again())
+            else:
+                relay.kill()
+                relay = started(relay.again())
+                for x in (d, other):
+                    x.connected()
+        d.outbox({"to": "#general", "content": "end"})
+        other.received("#general", "end")
+    new = other.new("#general")
+    assert [m["content"] for m in new] == said + ["end"]
+    assert [m["seq"] for m in new] == sorted(m["seq"] for m in new)
+    assert [m["ts"] for m in new] == sorted(m["ts"] for m in new)
+    until(lambda: len(d.receipts()) == len(said) + 1, "receipts")
+
+
+def test_who_was_stopped_goes_on(started, relay, other):
+    d = started(Daemon(relay.url, root=directory("root")))
+    until(lambda: (d.dir / "#general" / "agents").exists(), "to have joined")
+    said = ["m%d" % n for n in range(300)]
+    d.signal(signal.SIGSTOP)
+    try:
+        other.outbox(*({"to": "#general", "content": x} for x in said))
+        until(lambda: len(other.receipts()) == 300, "300 receipts")
+        d.outbox({"to": "#general", "content": "put down meanwhile"})
+    finally:
+        d.signal(signal.SIGCONT)
+    other.received("#general", "put down meanwhile")
+    d.received("#general", said[-1])
+    assert [m["content"] for m in d.new("#general")] == said
+    relay.signal(signal.SIGSTOP)
+    try:
+        d.outbox({"to": "#general", "content": "while the relay sleeps"})
+        until(lambda: d.status().get("queued") == 1, "it to be queued")
+    finally:
+        relay.signal(signal.SIGCONT)
+    other.received("#general", "while the relay sleeps")
