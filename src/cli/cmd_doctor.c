@@ -26,7 +26,7 @@ enum { OPT_REPAIR = OPT_OWN, OPT_SPOOL };
 
 static const struct cmd_opt doctor_opts[] = {
 	{ OPT_REPAIR, "repair", NULL,
-	    "mend what can be made anew; move away what is damaged" },
+	    "mend what can be mended, move away the rest" },
 	{ OPT_SPOOL, "spool", "DIR", "a relay's files [<root>/relay]" },
 	CMD_OPT_JSON,
 	CMD_OPT_INSTANCE,
