@@ -153,8 +153,23 @@ bridge_watch_box(struct daemon *d, struct spool_box *box)
 
 	if (rc < 0)
 		log_warn("watch", "box", spool_box_name(box), "err",
-		    spool_watch_trouble(d->watch) != NULL ?
-		    spool_watch_trouble(d->watch) : ac_strerror(rc), NULL);
+		    ac_strerror(rc), NULL);
+	bridge_watch_trouble(d);
+}
+
+void
+bridge_watch_trouble(struct daemon *d)
+{
+	const char *trouble = spool_watch_trouble(d->watch);
+
+	if (trouble != NULL && !d->conf->poll && !d->watch_told) {
+		log_warn("watch", "trouble", trouble, "does",
+		    "looks twice a second", NULL);
+		d->watch_told = true;
+	}
+	if ((trouble != NULL || spool_watch_fd(d->watch) == -1) &&
+	    !loop_timer_on(d->poll))
+		loop_timer_set(d->poll, POLL_MS);
 }
 
 static int

@@ -31,7 +31,6 @@
 
 #define TICK_MS		1000
 #define SCAN_EVERY	30	/* ticks */
-#define POLL_MS		500	/* without inotify */
 #define GOODBYE_MS	3000
 #define LOCK_WAIT_MS	1000
 #define LOCK_LOOK_MS	20
@@ -494,11 +493,7 @@ open_spool(struct daemon *d)
 	if (rc < 0)
 		return give_up(d, rc, "Can't watch the directory: %s.",
 		    ac_strerror(rc));
-	if (spool_watch_trouble(d->watch) != NULL && !d->conf->poll)
-		log_warn("watch", "trouble", spool_watch_trouble(d->watch),
-		    NULL);
-	if (spool_watch_fd(d->watch) == -1)
-		loop_timer_set(d->poll, POLL_MS);
+	bridge_watch_trouble(d);
 	/* Watched first, looked at second: so nothing is missed. */
 	bridge_open_boxes(d);
 	rc = recover_boxes(d);

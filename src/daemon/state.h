@@ -430,6 +430,9 @@ void	bridge_drops(struct daemon *) AC_NONNULL(1);
 void	bridge_watch_ready(void *daemon);
 void	bridge_watch_box(struct daemon *, struct spool_box *)
 	    AC_NONNULL(1, 2);
+/* If events are not to be had, or not all, say so once and look instead. */
+void	bridge_watch_trouble(struct daemon *) AC_NONNULL(1);
+#define POLL_MS	500
 /* The box of a DM peer, made if need be; SPOOL_OTHER beyond the limit. */
 int	bridge_peer_box(struct daemon *, const char *name,
 	    struct spool_box **) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
