@@ -188,6 +188,7 @@ struct daemon {
 	struct client		*client;
 	struct spool_watch	*watch;
 	void			*watch_id, *signal_id;
+	bool			 watch_told;	/* that watches are wanting */
 	int			 signal_pipe[2];
 	struct loop_timer	*tick, *poll, *views, *stop;
 

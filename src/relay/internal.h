@@ -250,6 +250,7 @@ struct relay {
 	uint64_t	 epoch_pos;	/* of its record */
 	uint64_t	 clean_to;	/* segment being emptied ends here; 0: none */
 	bool		 may_exceed;	/* --max-spool, by a little */
+	int64_t		 full_ms;	/* when it was last said; 0: never */
 	uint64_t	 clean_sync;	/* gone when this is synced; 0: not yet */
 	uint64_t	 number;	/* messages ever */
 	struct map	 chans;		/* by name */

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+
+#define FULL_LOG_MS 1000
 
 #define SHARED_KEEP (4u << 20)	/* memory kept for the next turn's frames */
 
@@ -315,8 +318,12 @@ take_back(struct relay *r, int rc)
 		r->number--;
 	}
 	forget_void(r);
-	log_error("store", "err", ac_strerror(rc), "does",
-	    "refuses messages until there is room again", NULL);
+	/* A flood is refused a thousand times a second. */
+	if (r->full_ms == 0 || clock_mono_ms() - r->full_ms >= FULL_LOG_MS) {
+		r->full_ms = clock_mono_ms();
+		log_error("store", "err", ac_strerror(rc), "does",
+		    "refuses messages until there is room again", NULL);
+	}
 }
 
 /* The frames of a failed append must not be taken for good later. */
