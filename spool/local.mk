@@ -20,4 +20,3 @@ libspool_la_SOURCES = \
 	%D%/spool.h \
 	%D%/take.c \
 	%D%/watch.c
-libspool_la_LIBADD = libbase.la

@@ -119,7 +119,7 @@ list_one(void *arg, const struct daemon_status *st)
 
 	a->any = true;
 	if (a->cl->json)
-		state_json(&a->b, st);
+		daemon_status_json(st, &a->b);
 	else
 		state_row(&a->b, st);
 	return 0;

@@ -4,9 +4,9 @@
 #ifndef AC_CLI_DEAL_H
 #define AC_CLI_DEAL_H
 
-#include "base/buf.h"
 #include "cli/cmd.h"
 #include "cli/remote.h"
+#include "lib/deal.h"
 #include "wire/msg.h"
 
 enum { OPT_DEAL_WAIT = OPT_OWN + 64 };
@@ -16,17 +16,6 @@ enum { OPT_DEAL_WAIT = OPT_OWN + 64 };
 	"wait so long for the answer [30s; relay: 10s]" }, \
 	CMD_OPT_JSON, CMD_OPT_INSTANCE, CMD_OPT_IDENTITY, CMD_OPT_NAME, \
 	CMD_OPT_CA, CMD_OPT_DIR, CMD_OPT_END
-
-/* A step as the line says it; NULL or negative: not given. */
-struct deal_step {
-	enum wire_type	 type;
-	const char	*id;		/* of the proposal; a new one's is ours */
-	const char	*to, *task, *currency, *payment_code, *terms, *reason,
-			*proof;
-	double		 amount;
-	int64_t		 expires;	/* seconds */
-};
-#define DEAL_STEP(t) { .type = (t), .amount = -1, .expires = -1 }
 
 /* An option that isn't the command's own; others are left alone. */
 void	deal_option(struct cmd_line *, int c) AC_NONNULL(1);

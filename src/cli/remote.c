@@ -181,16 +181,20 @@ int
 remote_ask(struct remote *r, const struct buf *request, call_accept_fn *accept,
     void *arg)
 {
-	const char *word;
 	int rc = buf_err(request);
 
 	if (rc < 0)
 		return cmd_fail(r->cmd, cmd_code(rc), "%s", ac_strerror(rc));
 	rc = call_do(r->call, request->len > 0 ? request->p : NULL,
 	    request->len, accept, arg, time_left(r));
-	if (rc >= 0)
-		return EXIT_OK;
-	word = ac_errword(rc);
+	return rc < 0 ? remote_fail(r, rc) : EXIT_OK;
+}
+
+int
+remote_fail(const struct remote *r, int rc)
+{
+	const char *word = ac_errword(rc);
+
 	if (word != NULL)
 		return cmd_fail(r->cmd, EXIT_REFUSED, "%s: %s", word,
 		    call_why(r->call));

@@ -49,6 +49,9 @@ void	remote_close(struct remote *) AC_NONNULL(1);
 int	remote_ask(struct remote *, const struct buf *, call_accept_fn *,
 	    void *arg) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
 
+/* Say why a call failed with rc, and return the exit code. */
+int	remote_fail(const struct remote *, int rc) AC_NONNULL(1) AC_MUST_CHECK;
+
 /* Send without waiting for anything; an exit code likewise. */
 int	remote_tell(struct remote *, const struct buf *)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;

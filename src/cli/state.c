@@ -13,16 +13,6 @@
 #include "cli/out.h"
 #include "wire/msg.h"
 
-/* status.json's members; all absent where there is none. */
-static void
-facts_init(struct wire_msg *f, const struct daemon_status *st)
-{
-	wire_msg_init(f);
-	if (st->json.len > 0 &&
-	    wire_parse_object(f, st->json.p, st->json.len) < 0)
-		wire_msg_reset(f);
-}
-
 static const char *
 fact_str(const struct wire_msg *f, const char *key)
 {
@@ -31,55 +21,15 @@ fact_str(const struct wire_msg *f, const char *key)
 	return v.kind == WIRE_STR ? v.s : "";
 }
 
-/* What a stopped daemon wrote last is history: only its end is true now. */
-static const char *
-state_word(const struct wire_msg *f, const struct daemon_status *st)
-{
-	const char *s = fact_str(f, "state");
-
-	if (st->pid == 0)
-		return st->crashed ? "crashed" : "stopped";
-	return *s != '\0' ? s : "starting";
-}
-
-/* What of status.json is handed on; the state is ours to say. */
-static const char *const handed_on[] = { "server", "agent_id", "name", "since",
-    "unread", "queued", "sent", "failed", "archived", "dropped", "error" };
-
-void
-state_json(struct buf *b, const struct daemon_status *st)
-{
-	struct wire_msg f;
-
-	facts_init(&f, st);
-	buf_adds(b, "{\"instance\":");
-	wire_json_str(b, st->name, strlen(st->name));
-	buf_addf(b, ",\"running\":%s", st->pid != 0 ? "true" : "false");
-	if (st->pid > 0)
-		buf_addf(b, ",\"pid\":%ld", (long)st->pid);
-	buf_adds(b, ",\"state\":");
-	wire_json_str(b, state_word(&f, st), strlen(state_word(&f, st)));
-	for (size_t i = 0; i < AC_COUNTOF(handed_on); i++) {
-		struct wire_value v = wire_find(&f, handed_on[i]);
-
-		if (v.kind == WIRE_ABSENT)
-			continue;
-		wire_json_key(b, handed_on[i]);
-		buf_add(b, v.raw, v.raw_len);
-	}
-	buf_adds(b, "}\n");
-	wire_msg_fini(&f);
-}
-
 void
 state_row(struct buf *b, const struct daemon_status *st)
 {
 	struct wire_msg f;
 
-	facts_init(&f, st);
+	daemon_status_facts(st, &f);
 	out_cell(b, st->name, 16);
 	buf_addc(b, ' ');
-	out_cell(b, state_word(&f, st), 10);
+	out_cell(b, daemon_status_word(st, &f), 10);
 	buf_addc(b, ' ');
 	if (st->pid > 0)
 		buf_addf(b, "%-8ld ", (long)st->pid);
@@ -142,11 +92,11 @@ state_text(struct buf *b, const struct daemon_status *st)
 {
 	struct wire_msg f;
 
-	facts_init(&f, st);
+	daemon_status_facts(st, &f);
 	out_cell(b, "daemon", 10);
 	out_cell(b, st->name, 0);
 	buf_adds(b, ", ");
-	buf_adds(b, state_word(&f, st));
+	buf_adds(b, daemon_status_word(st, &f));
 	if (st->pid > 0)
 		buf_addf(b, ", pid %ld", (long)st->pid);
 	buf_addc(b, '\n');
@@ -211,7 +161,7 @@ state_report(const struct cmd_line *cl, const char *instance)
 		    "'%s': %s", instance, ac_strerror(rc));
 	running = st.pid != 0;
 	if (cl->json) {
-		state_json(&b, &st);
+		daemon_status_json(&st, &b);
 		code = EXIT_OK;
 	} else {
 		state_text(&b, &st);

@@ -11,13 +11,6 @@
 #include "cli/inst.h"
 #include "daemon/daemon.h"
 
-/*
- * One line of JSON: {"instance","running","pid"?,"state",...}, the rest as the
- * daemon wrote it last to status.json.
- */
-void	state_json(struct buf *, const struct daemon_status *)
-	    AC_NONNULL(1, 2);
-
 /* One row of a list: name, state, agent, relay. */
 void	state_row(struct buf *, const struct daemon_status *) AC_NONNULL(1, 2);
 

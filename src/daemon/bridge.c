@@ -138,10 +138,18 @@ on_message(void *arg, const struct wire_msg *m, const char *text, size_t len)
 	sender_message(d, m, text, len);
 }
 
+static void
+on_odd(void *arg, const char *what, const char *why)
+{
+	(void)arg;
+	log_warn(what, "why", why, NULL);
+}
+
 const struct client_ops bridge_ops = {
 	.ready = on_ready,
 	.message = on_message,
 	.down = on_down,
+	.odd = on_odd,
 };
 
 /* --------------------------------------------------------- the directory */

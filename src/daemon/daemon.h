@@ -8,12 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/attr.h"
-#include "base/buf.h"
-
-#define DAEMON_NAME_MAX	33	/* instance name and NUL: [A-Za-z0-9_-]{1,32} */
+#include "lib/daemons.h"
 
 struct daemon_conf {
 	const char	*server;	/* URL */
@@ -40,25 +37,7 @@ struct daemon_conf {
 int	daemon_run(const struct daemon_conf *, char **why)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 
-/* ---- from outside (instance.c) */
-
-bool	daemon_name_ok(const char *) AC_NONNULL(1);
-
-/* Root fd and the instance directory's fd; the caller's. -ENOENT: none. */
-int	daemon_dir(const char *root, const char *instance, int *fd)
-	    AC_NONNULL(2, 3) AC_MUST_CHECK;
-
-struct daemon_status {
-	char	 name[DAEMON_NAME_MAX];
-	pid_t	 pid;			/* 0: not running; -1: it runs in
-					   another pid namespace */
-	bool	 crashed;		/* it ended without goodbye */
-	struct buf json;		/* status.json as it stands, or empty */
-};
-void	daemon_status_fini(struct daemon_status *) AC_NONNULL(1);
-/* -ENOENT: no such instance. */
-int	daemon_status(const char *root, const char *instance,
-	    struct daemon_status *) AC_NONNULL(2, 3) AC_MUST_CHECK;
+/* ---- from outside (trust.c; the rest is in lib/daemons.h) */
 
 /*
  * The key that an instance knows as the id's owner (known_agents), running or
@@ -68,19 +47,6 @@ int	daemon_status(const char *root, const char *instance,
 int	daemon_known_key(const char *root, const char *instance,
 	    const char *id, unsigned char key[DAEMON_KEY_LEN])
 	    AC_NONNULL(2, 3, 4) AC_MUST_CHECK;
-
-/* fn for every instance in name order; its non-zero result ends the walk. */
-typedef int daemon_list_fn(void *arg, const struct daemon_status *);
-int	daemon_list(const char *root, daemon_list_fn *, void *arg)
-	    AC_NONNULL(2) AC_MUST_CHECK;
-
-/*
- * SIGTERM, and wait until it has let go of the lock. -ESRCH: not running;
- * -ETIMEDOUT: it did not end in time (it is not killed harder). -EPERM: it is
- * in another pid namespace, or not ours.
- */
-int	daemon_stop(const char *root, const char *instance, int64_t timeout_ms)
-	    AC_NONNULL(2) AC_MUST_CHECK;
 
 /*
  * Look at an instance, running or not, and tell what is wrong: check.h. 0 if

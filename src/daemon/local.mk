@@ -7,7 +7,6 @@ libdaemon_la_SOURCES = \
 	%D%/cursor.c %D%/cursor.h \
 	%D%/daemon.h \
 	%D%/digest.c %D%/digest.h \
-	%D%/instance.c \
 	%D%/item.c %D%/item.h \
 	%D%/judge.c \
 	%D%/once.c %D%/once.h \
@@ -30,4 +29,3 @@ libdaemon_la_SOURCES = \
 	%D%/work.c %D%/work.h \
 	%D%/work_sign.c \
 	%D%/worker.c %D%/worker.h
-libdaemon_la_LIBADD = libledger.la

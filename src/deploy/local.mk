@@ -16,7 +16,7 @@ libdeploy_la_SOURCES = \
 	%D%/wallet.c \
 	%D%/work.h
 libdeploy_la_CFLAGS = $(AM_CFLAGS) $(YAML_CFLAGS)
-libdeploy_la_LIBADD = libwire.la libspool.la libbase.la $(YAML_LIBS)
+libdeploy_la_LIBADD = $(YAML_LIBS)
 # What a person copies: made by this code, and a test checks that it is so.
 EXTRA_DIST += \
 	deploy/akash/akash-sdl.yaml deploy/akash/deploy.yaml \

@@ -10,4 +10,4 @@ libident_la_SOURCES = \
 	%D%/lock.c \
 	%D%/pem.c \
 	%D%/sign.c
-libident_la_LIBADD = libwire.la libbase.la $(SODIUM_LIBS)
+libident_la_LIBADD = $(SODIUM_LIBS)

@@ -6,4 +6,4 @@ libledger_la_SOURCES = \
 	%D%/rating.c \
 	%D%/receipt.c \
 	%D%/step.c
-libledger_la_LIBADD = libident.la libwire.la libbase.la -lm
+libledger_la_LIBADD = -lm

@@ -50,12 +50,15 @@ struct client_info {
  * down		the connection ended or could not be made. why: one sentence
  *		for people. retry_ms: when the next try is, or -1 (conf.retry is
  *		false, or the relay's word is final: BANNED, NOT_ALLOWED)
+ * odd		may be NULL: something for a log that ends nothing. what: a word;
+ *		why: a sentence; both borrowed
  */
 struct client_ops {
 	void	(*ready)(void *arg, const struct client_info *);
 	void	(*message)(void *arg, const struct wire_msg *m,
 		    const char *text, size_t len);
 	void	(*down)(void *arg, int rc, const char *why, int64_t retry_ms);
+	void	(*odd)(void *arg, const char *what, const char *why);
 };
 
 /* "ws://" and "wss://" with a host: 0, else -EINVAL. */

@@ -4,6 +4,8 @@ liblib_la_SOURCES = \
 	%D%/call.c \
 	%D%/client.h \
 	%D%/conn.c %D%/conn.h \
+	%D%/daemons.c %D%/daemons.h \
+	%D%/deal.c %D%/deal.h \
 	%D%/enc.c \
 	%D%/loop.c %D%/loop.h \
 	%D%/probe.c \

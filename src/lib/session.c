@@ -20,7 +20,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/rnd.h"
 #include "ident/ident.h"
 #include "lib/backoff.h"
@@ -33,7 +32,7 @@
 #define STEADY_MS	5000	/* a session that lasted resets the backoff */
 #define CHALLENGES_MAX	8	/* per connection: we are no oracle */
 #define EARLY_MAX	(1 << 20) /* bytes kept until the session is ready */
-#define NONSENSE_LOGGED	5	/* lines per connection */
+#define NONSENSE_TOLD	5	/* remarks per connection */
 
 enum stage { OFFLINE, IDENTIFIED, WELCOMED, READY };
 
@@ -68,6 +67,13 @@ say(struct client *c)
 	int rc = buf_err(&c->out);
 
 	return rc < 0 ? rc : conn_send(c->conn, c->out.p, c->out.len);
+}
+
+static void
+remark(struct client *c, const char *what, const char *why)
+{
+	if (c->ops->odd != NULL)
+		c->ops->odd(c->arg, what, why != NULL ? why : "");
 }
 
 static void
@@ -163,10 +169,9 @@ prove(struct client *c)
 	rc = proof_answer(&c->out, c->ident, &c->msg);
 	if (rc == 0)
 		rc = say(c);
-	if (rc < 0 && rc != -ENOMSG && c->nonsense++ < NONSENSE_LOGGED)
-		log_warn("proof", "for", wire_str(&c->msg, WF_FROM), "given",
-		    "no", "why", rc == AC_E_INVALID_MSG ?
-		    "what we should sign is no nonce" : ac_strerror(rc), NULL);
+	if (rc < 0 && rc != -ENOMSG && c->nonsense++ < NONSENSE_TOLD)
+		remark(c, "proof_not_given", rc == AC_E_INVALID_MSG ?
+		    "What we should sign is no nonce." : ac_strerror(rc));
 }
 
 /* ------------------------------------------------------------ listening */
@@ -278,7 +283,7 @@ on_early_error(struct client *c)
 
 	if (c->stage == WELCOMED && (code == AC_E_VERIFICATION_FAILED ||
 	    code == AC_E_VERIFICATION_EXPIRED)) {
-		log_warn("proof", "verified", "no", "why", text, NULL);
+		remark(c, "proof_refused", text);
 		become_ready(c);
 		return true;
 	}
@@ -367,8 +372,8 @@ heard(void *arg, const char *text, size_t len)
 		return;
 	rc = wire_parse(&c->msg, text, len, WIRE_FROM_RELAY);
 	if (rc < 0) {
-		if (c->nonsense++ < NONSENSE_LOGGED)
-			log_warn("relay_nonsense", "why", c->msg.why, NULL);
+		if (c->nonsense++ < NONSENSE_TOLD)
+			remark(c, "relay_nonsense", c->msg.why);
 		return;
 	}
 	note_farewell(c);

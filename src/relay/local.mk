@@ -34,4 +34,4 @@ librelay_la_SOURCES = \
 	%D%/turn.c \
 	%D%/view.c \
 	%D%/work.c
-librelay_la_LIBADD = libledger.la $(LWS_LIBS) $(UV_LIBS) $(SSL_LIBS)
+librelay_la_LIBADD = $(LWS_LIBS) $(UV_LIBS) $(SSL_LIBS)

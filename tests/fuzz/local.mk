@@ -20,7 +20,7 @@ endif
 check_PROGRAMS += $(FUZZ_TARGETS)
 
 tests_fuzz_fuzz_ident_key_SOURCES = %D%/fuzz_ident_key.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_ident_key_LDADD = libident.la
+tests_fuzz_fuzz_ident_key_LDADD = libident.la libwire.la libbase.la
 tests_fuzz_fuzz_ident_key_LDFLAGS = $(LINK_FUZZ)
 tests_fuzz_fuzz_wire_canon_SOURCES = %D%/fuzz_wire_canon.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_wire_canon_LDADD = libwire.la libbase.la

@@ -39,4 +39,4 @@ EXTRA_DIST += %D%/work.py
 
 check_PROGRAMS += %D%/elo
 tests_system_elo_SOURCES = %D%/elo.c
-tests_system_elo_LDADD = libledger.la
+tests_system_elo_LDADD = libledger.la libident.la libwire.la libbase.la

@@ -6,7 +6,8 @@ TESTS += %D%/test_ident
 tests_unit_test_ident_SOURCES = %D%/test_ident.c %D%/ident_vectors.h \
 	%D%/unit.h
 tests_unit_test_ident_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_ident_LDADD = libident.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_test_ident_LDADD = libident.la libwire.la libbase.la \
+	$(CMOCKA_LIBS) $(SODIUM_LIBS)
 
 check_PROGRAMS += %D%/test_ident_file
 TESTS += %D%/test_ident_file
@@ -15,5 +16,6 @@ tests_unit_test_ident_file_SOURCES = %D%/test_ident_file.c \
 tests_unit_test_ident_file_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_ident_file_LDFLAGS = $(LDFLAGS_FAULT) \
 	-Wl,--wrap=free,--wrap=realloc
-tests_unit_test_ident_file_LDADD = libident.la $(CMOCKA_LIBS) \
+tests_unit_test_ident_file_LDADD = libident.la libwire.la libbase.la \
+	$(CMOCKA_LIBS) \
 	$(SODIUM_LIBS) $(CJSON_LIBS)

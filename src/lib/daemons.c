@@ -1,10 +1,10 @@
 /*
- * instance.c - a daemon seen from outside: is it there, what does it say,
+ * daemons.c - a daemon seen from outside: is it there, what does it say,
  * stop it.
  */
 #include "config.h"
 
-#include "daemon/daemon.h"
+#include "lib/daemons.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -105,6 +105,56 @@ daemon_status(const char *root, const char *instance, struct daemon_status *st)
 	}
 	close(dir);
 	return rc;
+}
+
+void
+daemon_status_facts(const struct daemon_status *st, struct wire_msg *f)
+{
+	wire_msg_init(f);
+	if (st->json.len > 0 &&
+	    wire_parse_object(f, st->json.p, st->json.len) < 0)
+		wire_msg_reset(f);
+}
+
+const char *
+daemon_status_word(const struct daemon_status *st, const struct wire_msg *f)
+{
+	struct wire_value v = wire_find(f, "state");
+
+	if (st->pid == 0)
+		return st->crashed ? "crashed" : "stopped";
+	return v.kind == WIRE_STR && v.len > 0 ? v.s : "starting";
+}
+
+/* What of status.json is handed on; the state is ours to say. */
+static const char *const handed_on[] = { "server", "agent_id", "name", "since",
+    "unread", "queued", "sent", "failed", "archived", "dropped", "error" };
+
+void
+daemon_status_json(const struct daemon_status *st, struct buf *b)
+{
+	struct wire_msg f;
+	const char *word;
+
+	daemon_status_facts(st, &f);
+	word = daemon_status_word(st, &f);
+	buf_adds(b, "{\"instance\":");
+	wire_json_str(b, st->name, strlen(st->name));
+	buf_addf(b, ",\"running\":%s", st->pid != 0 ? "true" : "false");
+	if (st->pid > 0)
+		buf_addf(b, ",\"pid\":%ld", (long)st->pid);
+	buf_adds(b, ",\"state\":");
+	wire_json_str(b, word, strlen(word));
+	for (size_t i = 0; i < AC_COUNTOF(handed_on); i++) {
+		struct wire_value v = wire_find(&f, handed_on[i]);
+
+		if (v.kind == WIRE_ABSENT)
+			continue;
+		wire_json_key(b, handed_on[i]);
+		buf_add(b, v.raw, v.raw_len);
+	}
+	buf_adds(b, "}\n");
+	wire_msg_fini(&f);
 }
 
 static int
