@@ -14,6 +14,7 @@ dist_man_MANS += \
 	%D%/man/agentchat-work.1 \
 	%D%/man/agentchat-deploy.yaml.5 \
 	%D%/man/agentchat-spool.5 \
-	%D%/man/agentchat-protocol.7
+	%D%/man/agentchat-protocol.7 \
+	%D%/man/libagentchat.3
 dist_doc_DATA = %D%/NEWS
 EXTRA_DIST += %D%/HACKING.md

@@ -100,14 +100,19 @@ open_below(int at, const char *path, bool create)
 	return rc < 0 ? rc : dir;
 }
 
+const char *
+spool_root_path(void)
+{
+	const char *path = getenv("AGENTCHAT_DIR");
+
+	return path != NULL && *path != '\0' ? path : "./.agentchat";
+}
+
 static int
 open_root(const char *path, bool create)
 {
-	if (path == NULL)
-		path = getenv("AGENTCHAT_DIR");
-	if (path == NULL || *path == '\0')
-		path = "./.agentchat";
-	return open_given(path, create);
+	return open_given(path != NULL && *path != '\0' ? path :
+	    spool_root_path(), create);
 }
 
 int

@@ -121,6 +121,8 @@ struct spool_box;	/* a channel or DM directory in it, held open */
  */
 int	spool_root(const char *path, bool create, int *fd)
 	    AC_NONNULL(3) AC_MUST_CHECK;
+/* What it is without a path. Borrowed from the environment, or static. */
+const char *spool_root_path(void);
 
 /* The same directory, whoever may write to it, for who wants to judge. */
 int	spool_root_look(const char *path, int *fd) AC_NONNULL(2) AC_MUST_CHECK;

@@ -21,6 +21,7 @@
 #include "cli/inst.h"
 #include "cli/out.h"
 #include "cli/remote.h"
+#include "lib/echo.h"
 
 enum { OPT_NO_WAIT = OPT_OWN, OPT_ENCRYPT };
 
@@ -46,56 +47,6 @@ struct letter {
 };
 
 /* ------------------------------------------------------ through a relay */
-
-struct echo {
-	const struct letter *letter;
-	const char	*me;		/* our agent id */
-	const char	*id;		/* of the message */
-	bool		 wants_stored;	/* the relay will say so */
-	bool		 back;
-	int64_t		 j;		/* its journal position; -1: not told */
-	int64_t		 stored;	/* all up to there is on its disk */
-	struct buf	 text;		/* the echo as it came */
-};
-
-/* Our message coming back? Old relays don't return ids: then by content. */
-static bool
-is_echo(const struct echo *e, const struct wire_msg *m)
-{
-	const struct wire_value *content = &m->f[WF_CONTENT];
-	const char *from = wire_str(m, WF_FROM), *id = wire_str(m, WF_ID);
-	const char *to = wire_str(m, WF_TO);
-
-	if (m->type != WIRE_MSG || from == NULL || strcmp(from, e->me) != 0 ||
-	    m->f[WF_REPLAY].b)
-		return false;
-	if (id != NULL)
-		return strcmp(id, e->id) == 0;
-	return to != NULL && strcmp(to, e->letter->target) == 0 &&
-	    content->kind == WIRE_STR &&
-	    content->len == e->letter->content.len &&
-	    memcmp(content->s, e->letter->content.p, content->len) == 0;
-}
-
-/*
- * Done with the echo, or, from a relay that tells when it has something on
- * its disk, with that. Both may come in one read: so this is one wait.
- */
-static int
-take_receipt(void *arg, const struct wire_msg *m, const char *text, size_t len)
-{
-	struct echo *e = arg;
-
-	if (m->type == WIRE_STORED)
-		e->stored = wire_int(m, WF_J, -1);
-	else if (!e->back && is_echo(e, m)) {
-		e->back = true;
-		e->j = wire_int(m, WF_J, -1);
-		buf_add(&e->text, text, len);
-	}
-	return e->back &&
-	    (!e->wants_stored || e->j < 0 || e->stored >= e->j);
-}
 
 /* Encrypted: with a key that it has proved, and no other than before. */
 static int
@@ -144,8 +95,7 @@ deliver_remote(struct remote *r, const struct cmd_line *cl,
 		return cmd_fail(r->cmd, EXIT_REFUSED, "%zu characters are "
 		    "more than this relay takes: at most %lld", units,
 		    (long long)info->content_max);
-	e->me = info->agent_id;
-	e->wants_stored = info->caps_stored;
+	echo_init(e, info);
 	if (l->target[0] == '#')
 		code = remote_join(r, l->target);
 	if (code == EXIT_OK && l->encrypt) {
@@ -160,7 +110,7 @@ deliver_remote(struct remote *r, const struct cmd_line *cl,
 	if (code == EXIT_OK && l->no_wait)
 		code = remote_tell(r, &b);
 	else if (code == EXIT_OK)
-		code = remote_ask(r, &b, take_receipt, e);
+		code = remote_ask(r, &b, echo_accept, e);
 	buf_fini(&b);
 	return code;
 }
@@ -168,7 +118,8 @@ deliver_remote(struct remote *r, const struct cmd_line *cl,
 static int
 send_remote(const struct cmd_line *cl, const struct letter *l)
 {
-	struct echo e = { .letter = l, .stored = -1, .text = BUF_INIT };
+	struct echo e = { .to = l->target, .content = l->content.p,
+	    .len = l->content.len, .text = BUF_INIT };
 	char id[ID_LEN + 1];
 	struct remote r;
 	int code = remote_open(&r, cl, true);

@@ -8,11 +8,11 @@
 
 #include "cli/deal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "cli/inst.h"
 #include "cli/line.h"

@@ -16,6 +16,8 @@
 #define GOODBYE_MS 2000	/* for what is queued, and the close handshake */
 
 struct call {
+	const struct client_ops	*rest;	/* what nobody waits for; or NULL */
+	void			*rest_arg;
 	struct loop		*loop;
 	struct client		*client;
 	struct loop_timer	*timer;
@@ -50,8 +52,18 @@ on_ready(void *arg, const struct client_info *info)
 
 	c->info = *info;
 	c->ready = true;
-	if (c->accept == NULL)
+	c->down = false;
+	if (!c->done && c->accept == NULL)
 		settle(c, 0, NULL);
+	else if (c->rest != NULL)
+		c->rest->ready(c->rest_arg, info);
+}
+
+static void
+pass_on(struct call *c, const struct wire_msg *m, const char *text, size_t len)
+{
+	if (c->rest != NULL)
+		c->rest->message(c->rest_arg, m, text, len);
 }
 
 static void
@@ -61,15 +73,18 @@ on_message(void *arg, const struct wire_msg *m, const char *text, size_t len)
 	const char *word;
 	int rc;
 
-	if (c->done || c->accept == NULL)
+	rc = c->done || c->accept == NULL ? CALL_PASS :
+	    c->accept(c->arg, m, text, len);
+	if (rc == CALL_TAKEN)
 		return;
-	rc = c->accept(c->arg, m, text, len);
+	if (rc == CALL_PASS || (rc == 0 && m->type != WIRE_ERROR)) {
+		pass_on(c, m, text, len);
+		return;
+	}
 	if (rc != 0) {
 		settle(c, rc > 0 ? 0 : rc, rc < 0 ? ac_strerror(rc) : NULL);
 		return;
 	}
-	if (m->type != WIRE_ERROR)
-		return;
 	word = wire_str(m, WF_CODE);
 	rc = word != NULL ? ac_errcode(word, strlen(word)) : 0;
 	settle(c, rc != 0 ? rc : -EPROTO, wire_has(m, WF_MESSAGE) ?
@@ -81,10 +96,14 @@ on_down(void *arg, int rc, const char *why, int64_t retry_ms)
 {
 	struct call *c = arg;
 
-	(void)retry_ms;
 	c->down = true;
+	c->ready = false;
 	c->down_rc = rc != 0 ? rc : -ECONNRESET;
-	settle(c, c->down_rc, why);
+	/* Waited for to be ready: then the next try may do it. */
+	if (retry_ms < 0 || c->accept != NULL)
+		settle(c, c->down_rc, why);
+	if (c->rest != NULL)
+		c->rest->down(c->rest_arg, rc, why, retry_ms);
 }
 
 static void
@@ -111,7 +130,22 @@ wait_done(struct call *c, int64_t timeout_ms)
 	loop_timer_off(c->timer);
 	if (c->done)
 		return c->rc;
+	c->done = true;
 	return rc < 0 ? rc : -EINTR;	/* the caller stopped the loop */
+}
+
+static int
+start(struct call *c, const struct client_conf *conf, const char *ca_file)
+{
+	int rc;
+
+	c->done = true;
+	rc = loop_new(&c->loop, ca_file);
+	if (rc == 0)
+		rc = loop_timer_new(&c->timer, c->loop, on_timeout, c);
+	if (rc == 0)
+		rc = client_new(&c->client, c->loop, conf, &call_ops, c);
+	return rc;
 }
 
 int
@@ -126,15 +160,37 @@ call_open(struct call **out, const struct client_conf *conf,
 	if (c == NULL)
 		return -ENOMEM;
 	once.retry = false;
-	rc = loop_new(&c->loop, ca_file);
-	if (rc == 0)
-		rc = loop_timer_new(&c->timer, c->loop, on_timeout, c);
-	if (rc == 0)
-		rc = client_new(&c->client, c->loop, &once, &call_ops, c);
+	rc = start(c, &once, ca_file);
 	if (rc < 0) {
 		c->why = strdup(ac_strerror(rc));
 		return rc;
 	}
+	return call_ready(c, timeout_ms);
+}
+
+int
+call_start(struct call **out, const struct client_conf *conf,
+    const char *ca_file, const struct client_ops *rest, void *arg)
+{
+	struct call *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->rest = rest;
+	c->rest_arg = arg;
+	rc = start(c, conf, ca_file);
+	if (rc < 0)
+		call_drop(c);
+	else
+		*out = c;
+	return rc;
+}
+
+int
+call_ready(struct call *c, int64_t timeout_ms)
+{
+	c->done = false;
 	return wait_done(c, timeout_ms);
 }
 
@@ -148,6 +204,12 @@ const struct client_info *
 call_info(const struct call *c)
 {
 	return &c->info;
+}
+
+struct client *
+call_client(const struct call *c)
+{
+	return c->client;
 }
 
 struct loop *
@@ -190,16 +252,32 @@ call_send(struct call *c, const char *json, size_t len)
 	return client_send(c->client, json, len);
 }
 
+int
+call_end(struct call *c, int64_t timeout_ms)
+{
+	int rc;
+
+	if (c->client == NULL || c->down)
+		return -ENOTCONN;
+	client_close(c->client);
+	c->done = false;
+	rc = wait_done(c, timeout_ms);
+	return c->down ? 0 : rc;
+}
+
 void
 call_close(struct call *c)
 {
+	if (c != NULL)
+		(void)!call_end(c, GOODBYE_MS);
+	call_drop(c);
+}
+
+void
+call_drop(struct call *c)
+{
 	if (c == NULL)
 		return;
-	if (c->client != NULL && !c->down) {
-		c->done = false;
-		client_close(c->client);
-		wait_done(c, GOODBYE_MS);
-	}
 	client_free(c->client);
 	loop_timer_free(c->timer);
 	loop_free(c->loop);

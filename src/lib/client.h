@@ -174,11 +174,33 @@ const struct client_info *call_info(const struct call *) AC_NONNULL(1);
 void	call_close(struct call *);		/* NULL accepted */
 
 /*
- * Send one object, then wait for the first message that accept takes.
- * accept returns 1: this is the answer; 0: not mine; a negative code: stop
- * with it. An ERROR stops with its code, unless accept took it. json may be
- * NULL: only wait. timeout_ms < 0: for ever.
+ * The same in steps, for who also wants what no call_do() takes: that goes to
+ * rest, as from a client.
+ *
+ * start	doesn't wait. After an error there is no call
+ * ready	wait for the session; with conf.retry through failures
+ * end		say goodbye, and wait for the end. The call is still to be
+ *		dropped
+ * drop		as close, without a goodbye
  */
+int	call_start(struct call **, const struct client_conf *,
+	    const char *ca_file, const struct client_ops *rest, void *arg)
+	    AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
+int	call_ready(struct call *, int64_t timeout_ms) AC_NONNULL(1)
+	    AC_MUST_CHECK;
+int	call_end(struct call *, int64_t timeout_ms) AC_NONNULL(1)
+	    AC_MUST_CHECK;
+void	call_drop(struct call *);		/* NULL accepted */
+struct client *call_client(const struct call *) AC_NONNULL(1);
+
+/*
+ * Send one object, then wait for the first message that accept takes.
+ * accept returns 1: this is the answer; 0: not mine; CALL_TAKEN: mine, and
+ * there is more to come; CALL_PASS: not mine, even if it is an ERROR; a
+ * negative code: stop with it. An ERROR stops with its code, unless accept
+ * said otherwise. json may be NULL: only wait. timeout_ms < 0: for ever.
+ */
+enum { CALL_TAKEN = 2, CALL_PASS };
 typedef int call_accept_fn(void *arg, const struct wire_msg *, const char *text,
     size_t len);
 int	call_do(struct call *, const char *json, size_t len, call_accept_fn *,

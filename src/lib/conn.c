@@ -31,6 +31,7 @@
 #define PING_AFTER_MS	15000	/* of silence */
 #define DEAD_AFTER_MS	40000
 #define WATCH_EVERY_MS	5000
+#define TICK_MS		1000	/* while connecting */
 #define CLOSE_WITHIN_MS	5000	/* for what is queued, and the other's answer */
 
 struct conn {
@@ -38,7 +39,7 @@ struct conn {
 	const struct conn_ops	*ops;
 	void			*arg;
 	struct conn_url		 url;
-	struct lws		*wsi;
+	struct loop_socket	 sock;	/* while there is a connection */
 	struct loop_timer	*timer;	/* the next try; then liveness */
 	struct resolve		*resolve; /* the host's addresses are awaited */
 	char			 addresses[RESOLVE_MAX][RESOLVE_LEN];
@@ -57,6 +58,13 @@ struct conn {
 	bool			 paused;
 };
 
+static void
+want_write(struct conn *c)
+{
+	c->sock.out = true;
+	lws_callback_on_writable(c->sock.wsi);
+}
+
 /* -------------------------------------------------------------- the end */
 
 /* The connection is over. Nothing may touch c after this. */
@@ -69,8 +77,9 @@ ended(struct conn *c)
 	    "The relay closed the connection.");
 	resolve_cancel(c->resolve);
 	c->resolve = NULL;
-	c->wsi = NULL;
+	c->sock.wsi = NULL;
 	c->open = c->closing = c->ping = c->ndjson = c->paused = false;
+	c->sock.out = false;
 	loop_timer_off(c->timer);
 	buf_clear(&c->why);
 	buf_clear(&c->rx);
@@ -83,11 +92,11 @@ ended(struct conn *c)
 static void
 detach(struct conn *c)
 {
-	if (c->wsi == NULL)
+	if (c->sock.wsi == NULL)
 		return;
-	lws_set_opaque_user_data(c->wsi, NULL);
-	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-	c->wsi = NULL;
+	lws_set_opaque_user_data(c->sock.wsi, NULL);
+	lws_set_timeout(c->sock.wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+	c->sock.wsi = NULL;
 }
 
 void
@@ -108,7 +117,7 @@ conn_close(struct conn *c, bool flush, int rc, const char *why)
 		return;
 	}
 	loop_timer_set(c->timer, CLOSE_WITHIN_MS);
-	lws_callback_on_writable(c->wsi);
+	want_write(c);
 }
 
 /* ----------------------------------------------------------- connecting */
@@ -165,7 +174,9 @@ dial(struct conn *c)
 	c->dialling = true;
 	wsi = lws_client_connect_via_info(&info);
 	c->dialling = false;
-	c->wsi = wsi;
+	c->sock.wsi = wsi;
+	c->sock.in = true;
+	loop_timer_set(c->timer, TICK_MS);
 	if (wsi == NULL || c->why.len > 0) {
 		detach(c);
 		explain(c, NULL, NULL, 0);
@@ -222,7 +233,7 @@ check_alive(struct conn *c)
 	}
 	if (silent_ms >= PING_AFTER_MS) {
 		c->ping = true;
-		lws_callback_on_writable(c->wsi);
+		want_write(c);
 	}
 	loop_timer_set(c->timer, WATCH_EVERY_MS);
 }
@@ -237,9 +248,11 @@ timer_fired(void *arg)
 		ended(c);
 	} else if (c->open) {
 		check_alive(c);
-	} else if (c->wsi == NULL && c->next < c->count) {
+	} else if (c->sock.wsi != NULL) {
+		loop_timer_set(c->timer, TICK_MS);	/* see loop.c */
+	} else if (c->next < c->count) {
 		dial(c);
-	} else if (c->wsi == NULL) {
+	} else {
 		look_up(c);
 	}
 }
@@ -247,7 +260,7 @@ timer_fired(void *arg)
 void
 conn_connect(struct conn *c, int64_t delay_ms)
 {
-	if (c->wsi != NULL || c->closing)
+	if (c->sock.wsi != NULL || c->closing)
 		return;
 	c->count = c->next = 0;
 	loop_timer_set(c->timer, delay_ms);
@@ -273,7 +286,7 @@ conn_send(struct conn *c, const char *text, size_t len)
 		c->tx.failed = false;
 		return -ENOMEM;
 	}
-	lws_callback_on_writable(c->wsi);
+	want_write(c);
 	return 0;
 }
 
@@ -286,11 +299,12 @@ conn_queued(const struct conn *c)
 void
 conn_pause(struct conn *c, bool pause)
 {
-	if (!c->open || c->wsi == NULL || c->paused == pause)
+	if (!c->open || c->sock.wsi == NULL || c->paused == pause)
 		return;
 	c->paused = pause;
 	c->heard_ms = clock_mono_ms();
-	lws_rx_flow_control(c->wsi, !pause);
+	c->sock.in = !pause;
+	lws_rx_flow_control(c->sock.wsi, !pause);
 }
 
 /* How much of the queue goes into the next frame: whole objects. */
@@ -323,7 +337,7 @@ write_frame(struct conn *c, const char *p, size_t len,
 		return -1;
 	if (len > 0)
 		memcpy(b + LWS_PRE, p, len);
-	n = lws_write(c->wsi, b + LWS_PRE, len, how);
+	n = lws_write(c->sock.wsi, b + LWS_PRE, len, how);
 	free(b);
 	return n < (int)len ? -1 : 0;
 }
@@ -334,12 +348,13 @@ writeable(struct conn *c)
 {
 	size_t len;
 
+	c->sock.out = false;
 	if (c->ping) {
 		c->ping = false;
 		if (write_frame(c, "", 0, LWS_WRITE_PING) < 0)
 			return -1;
 	}
-	while (c->tx_at < c->tx.len && !lws_send_pipe_choked(c->wsi)) {
+	while (c->tx_at < c->tx.len && !lws_send_pipe_choked(c->sock.wsi)) {
 		len = next_frame_len(c);
 		/* Without the newline that ends the last object. */
 		if (write_frame(c, c->tx.p + c->tx_at, len - 1,
@@ -350,11 +365,11 @@ writeable(struct conn *c)
 	buf_drop(&c->tx, c->tx_at);
 	c->tx_at = 0;
 	if (c->tx.len > 0) {
-		lws_callback_on_writable(c->wsi);
+		want_write(c);
 		return 0;
 	}
 	if (c->closing) {
-		lws_close_reason(c->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
+		lws_close_reason(c->sock.wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
 		return -1;
 	}
 	return 0;
@@ -396,8 +411,8 @@ receive(struct conn *c, const char *in, size_t len)
 		conn_close(c, false, -ENOMEM, "Out of memory.");
 		return 0;
 	}
-	if (lws_is_final_fragment(c->wsi) &&
-	    lws_remaining_packet_payload(c->wsi) == 0)
+	if (lws_is_final_fragment(c->sock.wsi) &&
+	    lws_remaining_packet_payload(c->sock.wsi) == 0)
 		take_frame(c);
 	return 0;
 }
@@ -411,7 +426,7 @@ refused(struct conn *c, struct lws *wsi, const char *text, size_t len)
 	if (c->dialling)
 		return;		/* dial() goes on */
 	lws_set_opaque_user_data(wsi, NULL);
-	c->wsi = NULL;
+	c->sock.wsi = NULL;
 	next_address(c);
 }
 
@@ -478,7 +493,7 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 		c->ndjson = lws_hdr_total_length(wsi, WSI_TOKEN_PROTOCOL) > 0;
 		return 0;
 	case LWS_CALLBACK_CLIENT_ESTABLISHED:
-		c->wsi = wsi;
+		c->sock.wsi = wsi;
 		opened(c);
 		return 0;
 	case LWS_CALLBACK_CLIENT_RECEIVE:
@@ -525,6 +540,7 @@ conn_new(struct conn **out, struct loop *l, const char *url,
 	c->loop = l;
 	c->ops = ops;
 	c->arg = arg;
+	loop_socket_add(l, &c->sock);
 	*out = c;
 	return 0;
 }
@@ -535,6 +551,7 @@ conn_free(struct conn *c)
 	if (c == NULL)
 		return;
 	detach(c);
+	loop_socket_del(c->loop, &c->sock);
 	resolve_cancel(c->resolve);
 	loop_timer_free(c->timer);
 	buf_fini(&c->rx);

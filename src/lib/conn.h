@@ -27,6 +27,18 @@ struct lws_vhost;
 struct lws_context *loop_context(const struct loop *) AC_NONNULL(1);
 struct lws_vhost *loop_vhost(const struct loop *) AC_NONNULL(1);
 
+/*
+ * A connection's socket, for loop_turn(): what it has come to is looked up
+ * there. Embedded; in the loop's list from add to del.
+ */
+struct loop_socket {
+	struct lws		*wsi;	/* NULL: not now */
+	bool			 in, out; /* what is waited for on it */
+	struct loop_socket	*next;
+};
+void	loop_socket_add(struct loop *, struct loop_socket *) AC_NONNULL(1, 2);
+void	loop_socket_del(struct loop *, struct loop_socket *) AC_NONNULL(1, 2);
+
 /* conn.c: for the loop's table of protocols. */
 extern const struct lws_protocols conn_protocol;
 

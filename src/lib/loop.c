@@ -5,6 +5,15 @@
  * and closes the descriptor: so it gets a duplicate. Such a connection can't
  * be ended from within its own callback; loop_unwatch() cuts the tie at once
  * and leaves the rest to the next turn of the loop.
+ *
+ * In somebody else's loop. libwebsockets, as distributions build it, neither
+ * tells the descriptors that it waits for nor when it wants to be called. So
+ * those that we know are in a gather (gather.h): what we watch, our timers,
+ * and each connection's socket, by its edges, as only libwebsockets knows
+ * whether it waits to read or to write. After an edge loop_turn() lets
+ * libwebsockets work until nothing is left to do, and looks at the sockets
+ * for that. Its own time limits matter only while connecting, when conn.c has
+ * a timer that ticks.
  */
 #include "config.h"
 
@@ -12,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,21 +29,29 @@
 
 #include <libwebsockets.h>
 
+#include "base/clock.h"
 #include "lib/conn.h"
+#include "lib/gather.h"
 
 #define FDS_MAX		256	/* connections and watches of one loop */
 #define IO_CHUNK	65536	/* bytes read or written at once */
 #define HANDSHAKE_S	10	/* for each step of one */
+#define TURNS_MIN	2	/* the second does what the first put off */
+#define TURNS_MAX	32	/* then it's the caller's turn */
 
 struct loop {
 	struct lws_context	*cx;
 	struct lws_vhost	*vh;
 	struct lws_protocols	 protocols[3];
+	struct gather		*gather;	/* NULL: nobody asked for it */
+	struct loop_socket	*sockets;
+	struct loop_timer	*timers;
 	bool			 stop;
 };
 
 struct watch {
 	struct lws	*wsi;
+	int		 fd;	/* the duplicate */
 	loop_fd_fn	*fn;
 	void		*arg;
 };
@@ -41,9 +59,11 @@ struct watch {
 struct loop_timer {
 	lws_sorted_usec_list_t	 sul;	/* first: timer_fired() casts */
 	struct loop		*loop;
+	struct loop_timer	*next;	/* of the loop's */
 	loop_timer_fn		*fn;
 	void			*arg;
 	bool			 on;
+	int64_t			 when_ms; /* mono */
 };
 
 static int
@@ -155,6 +175,7 @@ loop_free(struct loop *l)
 	if (l == NULL)
 		return;
 	lws_context_destroy(l->cx);
+	gather_free(l->gather);
 	free(l);
 }
 
@@ -187,6 +208,106 @@ loop_stop(struct loop *l)
 	lws_cancel_service(l->cx);
 }
 
+/* -------------------------------------------------- somebody else's loop */
+
+void
+loop_socket_add(struct loop *l, struct loop_socket *s)
+{
+	s->next = l->sockets;
+	l->sockets = s;
+}
+
+void
+loop_socket_del(struct loop *l, struct loop_socket *s)
+{
+	struct loop_socket **p = &l->sockets;
+
+	while (*p != NULL && *p != s)
+		p = &(*p)->next;
+	if (*p != NULL)
+		*p = s->next;
+}
+
+/*
+ * Is there something for libwebsockets to do on a socket? All are gathered on
+ * the way: a new connection has a new one.
+ */
+static bool
+sockets_busy(struct loop *l)
+{
+	bool busy = false;
+
+	for (struct loop_socket *s = l->sockets; s != NULL; s = s->next) {
+		struct pollfd p = { .fd = -1 };
+
+		if (s->wsi != NULL)
+			p.fd = lws_get_socket_fd(s->wsi);
+		if (p.fd == -1)
+			continue;
+		if (l->gather != NULL)
+			(void)!gather_add(l->gather, p.fd, true);
+		if (s->in)
+			p.events |= POLLIN;
+		if (s->out || lws_partial_buffered(s->wsi))
+			p.events |= POLLOUT;
+		busy |= p.events != 0 && poll(&p, 1, 0) > 0;
+	}
+	return busy;
+}
+
+/* The time until the first timer; -1: none is on. */
+static int64_t
+next_timer_ms(const struct loop *l)
+{
+	int64_t now = clock_mono_ms(), first = -1;
+
+	for (struct loop_timer *t = l->timers; t != NULL; t = t->next) {
+		int64_t left = t->when_ms > now ? t->when_ms - now : 0;
+
+		if (t->on && (first < 0 || left < first))
+			first = left;
+	}
+	return first;
+}
+
+int
+loop_turn(struct loop *l)
+{
+	bool busy = true;
+
+	/* Before the work: what comes meanwhile is told once more. */
+	if (l->gather != NULL)
+		gather_clear(l->gather);
+	for (int n = 0; n < TURNS_MAX && (busy || n < TURNS_MIN); n++) {
+		/* -1: don't wait */
+		if (lws_service(l->cx, -1) < 0)
+			return -EIO;
+		busy = sockets_busy(l) ||
+		    lws_service_adjust_timeout(l->cx, 1, 0) == 0;
+	}
+	if (l->gather != NULL)
+		gather_arm(l->gather, busy ? 0 : next_timer_ms(l));
+	return 0;
+}
+
+void
+loop_nudge(struct loop *l)
+{
+	if (l->gather != NULL)
+		gather_arm(l->gather, 0);
+}
+
+int
+loop_fd(struct loop *l, int *fd)
+{
+	int rc = l->gather != NULL ? 0 : gather_new(&l->gather);
+
+	if (rc < 0)
+		return rc;
+	*fd = gather_fd(l->gather);
+	return 0;
+}
+
 /* ------------------------------------------------------------ descriptors */
 
 int
@@ -213,8 +334,12 @@ loop_watch(struct loop *l, int fd, loop_fd_fn *fn, void *arg, void **id)
 		free(w);
 		return -ENOMEM;
 	}
+	w->fd = desc.filefd;
 	lws_set_opaque_user_data(w->wsi, w);
 	*id = w;
+	/* In vain, it is looked at with the next tick. */
+	if (l->gather != NULL)
+		(void)!gather_add(l->gather, w->fd, false);
 	return 0;
 }
 
@@ -223,8 +348,9 @@ loop_unwatch(struct loop *l, void *id)
 {
 	struct watch *w = id;
 
-	(void)l;
 	if (w->wsi != NULL) {
+		if (l->gather != NULL)
+			gather_del(l->gather, w->fd);
 		lws_set_opaque_user_data(w->wsi, NULL);
 		lws_set_timeout(w->wsi, PENDING_TIMEOUT_USER_OK,
 		    LWS_TO_KILL_ASYNC);
@@ -254,6 +380,8 @@ loop_timer_new(struct loop_timer **out, struct loop *l, loop_timer_fn *fn,
 	t->loop = l;
 	t->fn = fn;
 	t->arg = arg;
+	t->next = l->timers;
+	l->timers = t;
 	*out = t;
 	return 0;
 }
@@ -262,6 +390,7 @@ void
 loop_timer_set(struct loop_timer *t, int64_t ms)
 {
 	t->on = true;
+	t->when_ms = clock_mono_ms() + ms;
 	/* Not 0: libwebsockets takes that for "now", within the same sweep. */
 	lws_sul_schedule(t->loop->cx, 0, &t->sul, timer_fired,
 	    ms > 0 ? (lws_usec_t)ms * LWS_US_PER_MS : 1);
@@ -284,8 +413,13 @@ loop_timer_on(const struct loop_timer *t)
 void
 loop_timer_free(struct loop_timer *t)
 {
+	struct loop_timer **p;
+
 	if (t == NULL)
 		return;
 	loop_timer_off(t);
+	for (p = &t->loop->timers; *p != t; p = &(*p)->next)
+		;
+	*p = t->next;
 	free(t);
 }

@@ -23,6 +23,19 @@ int	loop_run(struct loop *) AC_NONNULL(1) AC_MUST_CHECK;
 void	loop_stop(struct loop *) AC_NONNULL(1);	/* from a callback */
 
 /*
+ * For somebody else's loop, instead of loop_run() or beside it.
+ *
+ * fd		a descriptor of the loop's that is readable when there is
+ *		something to do; the same each time. To be asked for before the
+ *		loop does anything
+ * turn		do what there is to do, without waiting
+ * nudge	let fd be readable until the next turn
+ */
+int	loop_fd(struct loop *, int *fd) AC_NONNULL(1, 2) AC_MUST_CHECK;
+int	loop_turn(struct loop *) AC_NONNULL(1) AC_MUST_CHECK;
+void	loop_nudge(struct loop *) AC_NONNULL(1);
+
+/*
  * Call fn when fd is readable. The loop dups it: the caller keeps its own and
  * may close it at any time after loop_unwatch(). *id: for loop_unwatch().
  */

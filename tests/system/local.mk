@@ -16,6 +16,7 @@ SYSTEM_TESTS = \
 	%D%/test_hostile.py \
 	%D%/test_identity.py \
 	%D%/test_journal.py \
+	%D%/test_library.py \
 	%D%/test_metrics.py \
 	%D%/test_notify.py \
 	%D%/test_operator.py \
@@ -35,7 +36,7 @@ PY_LOG_COMPILER = env AGENTCHAT=$(abs_top_builddir)/agentchat \
 dist_noinst_SCRIPTS += %D%/run
 EXTRA_DIST += $(SYSTEM_TESTS) %D%/harness.py %D%/conftest.py %D%/pytest.ini
 EXTRA_DIST += %D%/confine.py %D%/fake_akt.py %D%/fakerelay.py
-EXTRA_DIST += %D%/work.py
+EXTRA_DIST += %D%/work.py %D%/library.c
 
 check_PROGRAMS += %D%/elo
 tests_system_elo_SOURCES = %D%/elo.c
