@@ -4,6 +4,7 @@ dist_noinst_SCRIPTS = \
 	%D%/check-man \
 	%D%/check-shell \
 	%D%/count-tests \
+	%D%/deb \
 	%D%/demo \
 	%D%/setup \
 	%D%/test \
