@@ -41,7 +41,6 @@
 #include "spool/journal_int.h"
 
 #define READ_FDS	8		/* old segments kept open for reading */
-#define READ_FIRST	4096		/* bytes of a record's first read */
 #define BATCH_KEPT	(1u << 20)	/* memory kept from batch to batch */
 
 void
@@ -501,16 +500,48 @@ read_at(int fd, void *p, size_t len, uint64_t off)
 	return (ssize_t)done;
 }
 
+/*
+ * What is at pos and behind it; *n bytes, more than a record's head or
+ * -EUCLEAN. Who reads record by record has most from the block read before:
+ * what is committed doesn't change.
+ */
+static int
+look_at(struct journal *j, int fd, uint64_t start, uint64_t pos,
+    const uint8_t **p, size_t *n)
+{
+	uint64_t at = pos - j->ahead_pos;
+	ssize_t got;
+
+	*p = j->ahead + at;
+	if (pos >= j->ahead_pos && at + JOURNAL_HEAD <= j->ahead_len &&
+	    journal_size(get_le32(*p)) <= j->ahead_len - at) {
+		*n = j->ahead_len - at;
+		return 0;
+	}
+	j->ahead_len = 0;
+	got = read_at(fd, j->ahead, sizeof(j->ahead), pos - start);
+	if (got < 0)
+		return (int)got;
+	/* Behind the end may be what a commit cut back. */
+	if ((uint64_t)got > j->end - pos)
+		got = (ssize_t)(j->end - pos);
+	j->ahead_pos = pos;
+	j->ahead_len = (size_t)got;
+	*p = j->ahead;
+	*n = (size_t)got;
+	return got < JOURNAL_HEAD ? -EUCLEAN : 0;
+}
+
 int
 journal_read(struct journal *j, uint64_t pos, uint8_t *type, struct buf *out)
 {
-	uint8_t first[READ_FIRST];
+	const uint8_t *first;
 	struct journal_seg *seg;
-	size_t len, got;
+	size_t len, got, there = 0;
 	uint64_t off;
 	ssize_t n;
 	char *body;
-	int fd;
+	int fd, rc;
 
 	if (pos < journal_start(j))
 		return -ENOENT;
@@ -521,18 +552,16 @@ journal_read(struct journal *j, uint64_t pos, uint8_t *type, struct buf *out)
 	fd = seg_fd(j, seg);
 	if (fd < 0)
 		return fd;
-	n = read_at(fd, first, sizeof(first), off);
-	if (n < 0)
-		return (int)n;
-	if (n < JOURNAL_HEAD)
-		return -EUCLEAN;
+	rc = look_at(j, fd, seg->start, pos, &first, &there);
+	if (rc < 0)
+		return rc;
 	len = get_le32(first);
 	if (len > JOURNAL_BODY_MAX || first[8] == JOURNAL_MARK)
 		return -EUCLEAN;
 	body = buf_reserve(out, len);
 	if (body == NULL)
 		return -ENOMEM;
-	got = (size_t)n - JOURNAL_HEAD < len ? (size_t)n - JOURNAL_HEAD : len;
+	got = there - JOURNAL_HEAD < len ? there - JOURNAL_HEAD : len;
 	memcpy(body, first + JOURNAL_HEAD, got);
 	n = read_at(fd, body + got, len - got, off + JOURNAL_HEAD + got);
 	if (n < 0)

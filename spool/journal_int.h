@@ -13,6 +13,7 @@
 #include "spool/journal.h"
 
 #define JOURNAL_HEAD	12	/* bytes before the body */
+#define JOURNAL_AHEAD	(32u << 10)	/* bytes read at a time */
 #define JOURNAL_MARK	0	/* the type of our own records */
 #define JOURNAL_NAME	17	/* a segment's file name with its NUL */
 
@@ -37,6 +38,9 @@ struct journal {
 	int		 dir;
 	int		 sync_fd;	/* being synced, or -1 */
 	int		 dead;		/* the error that ended all writing */
+	uint64_t	 ahead_pos;	/* of the block read last */
+	size_t		 ahead_len;
+	uint8_t		 ahead[JOURNAL_AHEAD];
 };
 
 static inline void

@@ -31,12 +31,13 @@ rnd_name(char *out, size_t n)
 {
 	static const char set[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 
-	for (size_t i = 0; i < n;) {
-		unsigned char c;
+	unsigned char c[16];
 
-		rnd_bytes(&c, 1);
-		if (c < 252)	/* 7 * 36: beyond it the modulo is biased */
-			out[i++] = set[c % 36];
+	for (size_t i = 0; i < n;) {
+		rnd_bytes(c, sizeof(c));
+		for (size_t k = 0; k < sizeof(c) && i < n; k++)
+			if (c[k] < 252)	/* 7 * 36: above, % is biased */
+				out[i++] = set[c[k] % 36];
 	}
 	out[n] = '\0';
 }
