@@ -219,15 +219,20 @@ struct peer {
 	TAILQ_ENTRY(peer) unstoreds;
 	int64_t		 since_ms;	/* of the state */
 	int64_t		 slow_ms;	/* queue is long since; 0: it isn't */
+	TAILQ_ENTRY(peer) slows;
 	LIST_ENTRY(peer) all;
 	TAILQ_ENTRY(peer) dirties;
 	TAILQ_ENTRY(peer) waiting;	/* NEW, HELD, CLOSING: for the timer */
+	TAILQ_ENTRY(peer) looks;	/* by look_ms: is it still there? */
+	int64_t		 look_ms;
+	uint8_t		 silent;	/* looks since it was last heard */
 	bool		 is_waiting;
 	bool		 is_unidentified; /* counted as such for its address */
 };
 
 enum drop {			/* why the relay ended a session, or had none */
-	DROP_SLOW, DROP_MEMORY, DROP_SILENT, DROP_PROTOCOL, DROP_REFUSED,
+	DROP_SLOW, DROP_MEMORY, DROP_SILENT, DROP_DEAD, DROP_PROTOCOL,
+	DROP_REFUSED,
 	DROP_REASONS
 };
 
@@ -261,6 +266,8 @@ struct relay {
 	LIST_HEAD(, peer) peers;
 	TAILQ_HEAD(, peer) dirty;
 	TAILQ_HEAD(, peer) waiting;
+	TAILQ_HEAD(, peer) looks;	/* all, who is next first */
+	TAILQ_HEAD(, peer) slow;	/* whose slow_ms is set */
 	TAILQ_HEAD(, peer) unstored;	/* peers that a STORED is owed to */
 	TAILQ_HEAD(, chan) views;	/* channels whose ring is behind */
 	TAILQ_HEAD(, view) open_views;	/* rings, last used last */
@@ -271,6 +278,7 @@ struct relay {
 	struct wire_msg	 msg;		/* the one being handled */
 	struct buf	 json, rec, scratch;
 	struct buf	 shared[SHARES]; /* frames of this turn */
+	struct buf	 flush;		/* what one peer gets, in one run */
 	struct turn	*turn;
 	struct access	*access;
 	TAILQ_HEAD(, verify) verifies;	/* oldest first */
@@ -367,7 +375,7 @@ void	peer_flush(struct peer *) AC_NONNULL(1);
 void	peer_writable(struct peer *) AC_NONNULL(1);
 size_t	peer_queued(const struct peer *) AC_NONNULL(1);
 void	peer_set_state(struct peer *, enum peer_state) AC_NONNULL(1);
-/* The 1 s timer: late identification, slow readers, closing ones. */
+/* The 1 s timer: late identification, slow readers, closing and dead ones. */
 void	peer_tick(struct relay *, int64_t now_ms) AC_NONNULL(1);
 /* A server's frame header for len bytes into out (10 bytes); its length. */
 size_t	peer_frame_header(unsigned char out[10], size_t len) AC_NONNULL(1);
@@ -675,7 +683,7 @@ void	operator_close(struct relay *) AC_NONNULL(1);
 
 /* ---- loop.c */
 
-/* Call store_tick() in so many ms, if that isn't arranged already. */
+/* Call store_tick() in so many ms, if that isn't arranged for before. */
 void	loop_sync_soon(struct relay *, int64_t ms) AC_NONNULL(1);
 /* Call view_flush() in 100 ms. */
 void	loop_view_soon(struct relay *) AC_NONNULL(1);

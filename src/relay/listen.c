@@ -141,6 +141,7 @@ receive(struct lws *wsi, struct peer *p, const char *in, size_t len)
 	bool whole = lws_remaining_packet_payload(wsi) == 0 &&
 	    lws_is_final_fragment(wsi);
 
+	p->silent = 0;
 	if (p->state == PEER_CLOSING)
 		return 0;
 	if (lws_frame_is_binary(wsi)) {
@@ -202,6 +203,9 @@ listen_callback(struct lws *wsi, enum lws_callback_reasons why, void *user,
 	switch (why) {
 	case LWS_CALLBACK_RECEIVE:
 		return receive(wsi, p, in, len);
+	case LWS_CALLBACK_RECEIVE_PONG:
+		p->silent = 0;
+		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		peer_writable(p);
 		return 0;

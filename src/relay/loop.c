@@ -46,6 +46,7 @@ struct loop_ctx {
 	struct lws_context *lws;
 	struct lws_vhost *vhost;
 	lws_sorted_usec_list_t tick, view, sync;
+	int64_t		 sync_ms;	/* when that is, monotonic */
 	bool		 stop;
 	char		 address[64];
 #ifdef HAVE_LIBUV
@@ -68,10 +69,11 @@ static const struct lws_protocols protocols[] = {
 	{ NULL, NULL, 0, 0, 0, NULL, 0 }
 };
 
-static const lws_retry_bo_t liveness = {
-	.secs_since_valid_ping = 25,
-	.secs_since_valid_hangup = 50,
-};
+/*
+ * peer_tick() pings: libwebsockets keeps its timers in one sorted list, and
+ * with ten thousand connections it would spend its time looking for places.
+ */
+static const lws_retry_bo_t no_liveness = { .secs_since_valid_ping = 0 };
 
 static void
 emit(int level, const char *line)
@@ -186,10 +188,13 @@ void
 loop_sync_soon(struct relay *r, int64_t ms)
 {
 	struct loop_ctx *l = r->loop;
+	int64_t due = clock_mono_ms() + ms;
 
-	if (l != NULL && lws_dll2_is_detached(&l->sync.list))
-		lws_sul_schedule(l->lws, 0, &l->sync, on_sync,
-		    ms * LWS_US_PER_MS);
+	if (l == NULL || (!lws_dll2_is_detached(&l->sync.list) &&
+	    l->sync_ms <= due))
+		return;
+	l->sync_ms = due;
+	lws_sul_schedule(l->lws, 0, &l->sync, on_sync, ms * LWS_US_PER_MS);
 }
 
 static void
@@ -321,7 +326,7 @@ loop_open(struct relay *r, char **why)
 	info.user = r;
 	info.pt_serv_buf_size = 65536;
 	info.timeout_secs = 10;		/* for a handshake */
-	info.retry_and_idle_policy = &liveness;
+	info.retry_and_idle_policy = &no_liveness;
 	info.alpn = "http/1.1";
 	if (r->conf.cert != NULL) {
 		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;

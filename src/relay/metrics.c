@@ -121,6 +121,7 @@ metrics_drop_word(enum drop reason)
 		[DROP_SLOW] = "slow_reader",
 		[DROP_MEMORY] = "out_of_memory",
 		[DROP_SILENT] = "no_identify",
+		[DROP_DEAD] = "dead",
 		[DROP_PROTOCOL] = "protocol",
 		[DROP_REFUSED] = "connection_limit",
 	};

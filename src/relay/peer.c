@@ -15,6 +15,29 @@
 #define TOO_SLOW	"You read too slowly: connect again, and JOIN with since."
 #define NO_MEMORY	"The relay is out of memory."
 
+/*
+ * A quiet peer is looked at twice, then pinged, and after two more looks it is
+ * taken for dead. All wait equally long, so the list is in order.
+ */
+static void
+look_later(struct peer *p, int64_t now_ms)
+{
+	p->look_ms = now_ms + p->relay->conf.idle_ping_ms / 2;
+	TAILQ_INSERT_TAIL(&p->relay->looks, p, looks);
+}
+
+static void
+set_slow(struct peer *p, bool slow)
+{
+	if (slow == (p->slow_ms != 0))
+		return;
+	if (slow)
+		TAILQ_INSERT_TAIL(&p->relay->slow, p, slows);
+	else
+		TAILQ_REMOVE(&p->relay->slow, p, slows);
+	p->slow_ms = slow ? clock_mono_ms() : 0;
+}
+
 struct peer *
 peer_new(struct relay *r, struct lws *wsi)
 {
@@ -28,6 +51,7 @@ peer_new(struct relay *r, struct lws *wsi)
 	LIST_INIT(&p->in);
 	bucket_init(&p->bucket, &r->conf);
 	LIST_INSERT_HEAD(&r->peers, p, all);
+	look_later(p, clock_mono_ms());
 	r->npeers++;
 	r->metrics.connections++;
 	peer_set_state(p, PEER_NEW);
@@ -85,6 +109,8 @@ peer_gone(struct peer *p)
 		TAILQ_REMOVE(&r->dirty, p, dirties);
 	if (p->unstored != 0)
 		TAILQ_REMOVE(&r->unstored, p, unstoreds);
+	set_slow(p, false);
+	TAILQ_REMOVE(&r->looks, p, looks);
 	LIST_REMOVE(p, all);
 	r->npeers--;
 	auth_fini(p);
@@ -345,11 +371,21 @@ static const char *
 gather(struct peer *p)
 {
 	struct sendq *q = &p->q;
-	const struct sendq_part *only = &q->parts[0];
+	struct relay *r = p->relay;
+	const struct sendq_part *part = &q->parts[0];
 
 	if (q->own.len == 0 && q->nparts == 1)
-		return p->relay->shared[only->share].p + only->off;
-	return keep(p) == 0 ? q->own.p : NULL;
+		return r->shared[part->share].p + part->off;
+	if (q->own.len != 0)
+		return keep(p) == 0 ? q->own.p : NULL;
+	buf_clear(&r->flush);
+	for (; part < &q->parts[q->nparts]; part++)
+		buf_add(&r->flush, r->shared[part->share].p + part->off,
+		    part->len);
+	if (buf_err(&r->flush) == 0)
+		return r->flush.p;
+	drop(p, DROP_MEMORY, 1011, NO_MEMORY);
+	return NULL;
 }
 
 void
@@ -379,11 +415,10 @@ peer_flush(struct peer *p)
 	}
 	if (listen_choked(p)) {
 		listen_want_write(p);
-		if (p->slow_ms == 0)
-			p->slow_ms = clock_mono_ms();
+		set_slow(p, true);
 		return;
 	}
-	p->slow_ms = 0;
+	set_slow(p, false);
 	letters_drained(p);
 	if (p->behind)
 		listen_want_write(p);
@@ -392,10 +427,11 @@ peer_flush(struct peer *p)
 void
 peer_writable(struct peer *p)
 {
+	p->silent = 0;		/* it takes what we send */
 	peer_flush(p);
 	if (listen_choked(p))
 		return;
-	p->slow_ms = 0;
+	set_slow(p, false);
 	/*
 	 * Closing: it has our close frame, and its own will end it, or the
 	 * timer. What still comes from it is read and forgotten: unread bytes
@@ -405,11 +441,40 @@ peer_writable(struct peer *p)
 		history_pump_peer(p);
 }
 
+static void
+ping(struct peer *p)
+{
+	static const char frame[] = { (char)0x89, 0 };
+
+	if (keep(p) < 0)
+		return;
+	buf_add(&p->q.own, frame, sizeof(frame));
+	if (buf_err(&p->q.own) < 0)
+		drop(p, DROP_MEMORY, 1011, NO_MEMORY);
+	else
+		queued(p, sizeof(frame));
+}
+
+static void
+look(struct peer *p, int64_t now_ms)
+{
+	TAILQ_REMOVE(&p->relay->looks, p, looks);
+	look_later(p, now_ms);
+	if (p->state == PEER_CLOSING)
+		return;		/* has a timer of its own */
+	if (++p->silent == 2)
+		ping(p);
+	else if (p->silent >= 4)
+		drop(p, DROP_DEAD, 1011, "No answer to a ping.");
+}
+
 void
 peer_tick(struct relay *r, int64_t now_ms)
 {
 	struct peer *p, *next;
 
+	while ((p = TAILQ_FIRST(&r->looks)) != NULL && p->look_ms <= now_ms)
+		look(p, now_ms);
 	for (p = TAILQ_FIRST(&r->waiting); p != NULL; p = next) {
 		int64_t waited = now_ms - p->since_ms;
 
@@ -424,8 +489,8 @@ peer_tick(struct relay *r, int64_t now_ms)
 			listen_kill(p);
 		}
 	}
-	LIST_FOREACH(p, &r->peers, all)
-		if (p->slow_ms != 0 && now_ms - p->slow_ms >= SLOW_MS &&
+	TAILQ_FOREACH(p, &r->slow, slows)
+		if (now_ms - p->slow_ms >= SLOW_MS &&
 		    peer_queued(p) > SLOW_BYTES)
 			drop(p, DROP_SLOW, 1008, TOO_SLOW);
 }

@@ -101,6 +101,7 @@ free_all(struct relay *r)
 	buf_fini(&r->json);
 	buf_fini(&r->rec);
 	buf_fini(&r->scratch);
+	buf_fini(&r->flush);
 	for (int i = 0; i < SHARES; i++)
 		buf_fini(&r->shared[i]);
 	spool_close(r->spool);
@@ -204,6 +205,8 @@ relay_run(const struct relay_conf *conf, char **why)
 	LIST_INIT(&r->peers);
 	TAILQ_INIT(&r->dirty);
 	TAILQ_INIT(&r->waiting);
+	TAILQ_INIT(&r->looks);
+	TAILQ_INIT(&r->slow);
 	TAILQ_INIT(&r->unstored);
 	TAILQ_INIT(&r->views);
 	TAILQ_INIT(&r->open_views);

@@ -27,7 +27,7 @@ struct relay_conf {
 	int64_t		 queue_max;	/* bytes per peer; 1 MiB */
 	int64_t		 content_max;	/* UTF-16 units; 4096 */
 	int64_t		 frame_max;	/* bytes; 64 KiB */
-	int64_t		 idle_ping_ms;	/* 25 s */
+	int64_t		 idle_ping_ms;	/* silence before a ping; 25 s */
 	int64_t		 max_connections; /* 0: what descriptors allow */
 	int64_t		 max_per_address; /* 0: no limit */
 	int64_t		 max_unidentified; /* per address; 16 */

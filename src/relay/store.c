@@ -19,6 +19,7 @@
 #include "spool/journal.h"
 
 #define GROUP_MS	4	/* STORED is never later than 5 ms by our doing */
+#define LAZY_MS		100	/* when nobody waits for it */
 #define INTERVAL_MS	1000
 
 struct store {
@@ -36,6 +37,7 @@ struct store {
 	struct store_syncs syncs;
 
 	bool		 started, busy;	/* the loop's own: a sync is out */
+	bool		 urgent;	/* somebody waits for the next one */
 	int64_t		 begun_ms;	/* the last one, monotonic */
 	void		(*wake)(void *);
 	void		*wake_arg;
@@ -98,8 +100,10 @@ sync_thread(void *arg)
 		s->fd = -1;
 		s->result = rc;
 		s->done = true;
-		pthread_cond_broadcast(&s->cond);
+		/* The loop wants the lock as soon as it wakes. */
+		pthread_mutex_unlock(&s->lock);
 		s->wake(s->wake_arg);
+		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
@@ -166,13 +170,14 @@ store_start(struct store *s, void (*wake)(void *), void *arg)
 int64_t
 store_wait_ms(const struct store *s)
 {
-	int64_t pause = s->mode == RELAY_SYNC_GROUP ? GROUP_MS : INTERVAL_MS;
-	int64_t left;
+	int64_t pause, left;
 
 	if (s->mode == RELAY_SYNC_NEVER || s->busy || !s->started ||
 	    s->failed != 0 ||
 	    journal_synced(s->journal) >= journal_end(s->journal))
 		return -1;
+	pause = s->mode != RELAY_SYNC_GROUP ? INTERVAL_MS :
+	    s->urgent ? GROUP_MS : LAZY_MS;
 	left = s->begun_ms + pause - clock_mono_ms();
 	return left > 0 ? left : 0;
 }
@@ -186,11 +191,12 @@ store_tick(struct store *s)
 	if (store_wait_ms(s) != 0 || journal_sync_begin(s->journal, &fd) != 1)
 		return;
 	s->busy = true;
+	s->urgent = false;
 	s->begun_ms = clock_mono_ms();
 	pthread_mutex_lock(&s->lock);
 	s->fd = fd;
-	pthread_cond_broadcast(&s->cond);
 	pthread_mutex_unlock(&s->lock);
+	pthread_cond_signal(&s->cond);
 }
 
 int
@@ -229,14 +235,13 @@ store_append(struct store *s, enum store_type type, const struct iovec *iov,
 int
 store_commit(struct store *s)
 {
-	int rc;
+	return s->failed != 0 ? s->failed : journal_commit(s->journal);
+}
 
-	if (s->failed != 0)
-		return s->failed;
-	rc = journal_commit(s->journal);
-	if (rc == 0)
-		store_tick(s);
-	return rc;
+void
+store_hasten(struct store *s)
+{
+	s->urgent = true;
 }
 
 void

@@ -35,6 +35,7 @@ struct turn {
 	struct note	*notes;
 	size_t		 count, cap;
 	bool		 records;	/* something else is in the batch */
+	bool		 soon;		/* and is to be on the disk soon */
 	bool		 broken;	/* the batch holds what was not noted */
 	bool		 committing;
 };
@@ -186,6 +187,7 @@ turn_dm(struct relay *r, struct agent *agent, struct peer *target,
 		return -ENOMEM;
 	n->agent = agent;
 	n->to = target;
+	t->soon |= agent != NULL;
 	pos = append(r, STORE_DM, h);
 	if (pos == 0 || (agent != NULL && mailbox_add(agent, h->seq, pos,
 	    h->from, h->from_len, h->json_len) < 0)) {
@@ -208,7 +210,7 @@ turn_record(struct relay *r, enum store_type type, uint64_t *pos)
 	struct iovec iov = { r->rec.p, r->rec.len };
 	uint64_t at = 0;
 
-	r->turn->records = true;
+	r->turn->records = r->turn->soon = true;
 	if (buf_err(&r->rec) == 0)
 		at = store_append(r->store, type, &iov, 1);
 	if (at == 0) {
@@ -226,21 +228,54 @@ turn_break(struct relay *r)
 	r->turn->broken = true;
 }
 
-static void
-deliver_chan(struct metrics *metrics, const struct note *n)
+/* How many notes, from n on, are of one channel; their frames adjoin. */
+static size_t
+run_length(const struct note *n, size_t left)
 {
-	metrics->deliveries += n->chan->count;
+	size_t i = 1;
+
+	while (i < left && n[i].chan == n->chan &&
+	    n[i].frame == n[i - 1].frame + n[i - 1].frame_len)
+		i++;
+	return i;
+}
+
+/* To one who has sent some of them, and gets those with more in them. */
+static void
+deliver_to_sender(struct peer *p, const struct note *n, size_t count)
+{
+	for (; count > 0; n++, count--) {
+		if (n->from == p && n->own_len != 0)
+			peer_put_shared(p, SHARE_REPLY, n->own, n->own_len);
+		else
+			peer_put_shared(p, SHARE_MSG, n->frame, n->frame_len);
+	}
+}
+
+/*
+ * A run of messages at once: a burst into a channel of thousands costs a look
+ * at each member, not one for each message.
+ */
+static void
+deliver_chan(struct relay *r, const struct note *n, size_t count)
+{
+	const struct note *last = &n[count - 1];
+	size_t len = last->frame + last->frame_len - n->frame;
+	uint64_t mark = ++r->marks;
+
+	r->metrics.deliveries += n->chan->count * count;
+	for (size_t i = 0; i < count; i++)
+		if (n[i].own_len != 0)
+			n[i].from->mark = mark;
 	for (size_t i = 0; i < n->chan->count; i++) {
 		struct member *m = n->chan->members[i];
 
 		if (m->next_seq != 0)
 			continue;	/* its replay will meet it */
-		if (m->peer == n->from && n->own_len != 0)
-			peer_put_shared(m->peer, SHARE_REPLY, n->own,
-			    n->own_len);
+		if (m->peer->mark == mark)
+			deliver_to_sender(m->peer, n, count);
 		else
-			peer_put_shared(m->peer, SHARE_MSG, n->frame,
-			    n->frame_len);
+			peer_put_shared(m->peer, SHARE_MSG, n->frame, len);
 	}
 }
 
@@ -280,6 +315,7 @@ turn_owe_stored(struct relay *r, struct peer *p, uint64_t j)
 		TAILQ_INSERT_TAIL(&r->unstored, p, unstoreds);
 	if (j > p->unstored)
 		p->unstored = j;
+	store_hasten(r->store);
 }
 
 /* Positions that were given out and are void: recorded when next cleaned. */
@@ -353,19 +389,24 @@ refuse_all(struct turn *t, size_t count)
 static void
 deliver_all(struct relay *r, struct turn *t)
 {
+	size_t run;
+
 	r->metrics.messages += t->count;
-	for (size_t i = 0; i < t->count; i++) {
+	for (size_t i = 0; i < t->count; i += run) {
 		struct note *n = &t->notes[i];
 
+		run = 1;
 		if (n->chan != NULL) {
-			deliver_chan(&r->metrics, n);
+			run = run_length(n, t->count - i);
+			deliver_chan(r, n, run);
 			view_mark(r, n->chan);
 		} else {
 			deliver_dm(n);
 			r->metrics.deliveries += n->to != NULL;
 		}
-		if (n->from != NULL && n->from->cap_stored)
-			turn_owe_stored(r, n->from, n->j);
+		for (size_t k = 0; k < run; k++)
+			if (n[k].from != NULL && n[k].from->cap_stored)
+				turn_owe_stored(r, n[k].from, n[k].j);
 	}
 }
 
@@ -396,13 +437,15 @@ turn_commit(struct relay *r)
 	else
 		store_abandon(r->store);
 	if (rc == 0) {
+		if (t->soon)
+			store_hasten(r->store);
 		deliver_all(r, t);
 	} else {
 		take_back(r, rc);
 		refuse_all(t, count);
 	}
 	t->count = 0;
-	t->records = t->broken = false;
+	t->records = t->soon = t->broken = false;
 	t->committing = false;
 	return rc;
 }
@@ -442,9 +485,6 @@ turn_end(struct relay *r)
 	int64_t wait;
 
 	turn_commit(r);
-	wait = store_wait_ms(r->store);
-	if (wait >= 0)
-		loop_sync_soon(r, wait);
 	if (r->conf.sync == RELAY_SYNC_NEVER && !TAILQ_EMPTY(&r->unstored))
 		turn_synced(r);
 	while ((p = TAILQ_FIRST(&r->dirty)) != NULL) {
@@ -452,10 +492,16 @@ turn_end(struct relay *r)
 		p->dirty = false;
 		peer_flush(p);
 	}
+	store_tick(r->store);
+	wait = store_wait_ms(r->store);
+	if (wait >= 0)
+		loop_sync_soon(r, wait);
 	for (int i = 0; i < SHARES; i++) {
 		if (r->shared[i].cap > SHARED_KEEP)
 			buf_fini(&r->shared[i]);
 		else
 			buf_clear(&r->shared[i]);
 	}
+	if (r->flush.cap > SHARED_KEEP)
+		buf_fini(&r->flush);
 }
