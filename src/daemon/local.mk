@@ -17,6 +17,7 @@ libdaemon_la_SOURCES = \
 	%D%/readme.c \
 	%D%/receive.c \
 	%D%/recover.c \
+	%D%/refused.c \
 	%D%/resume.c \
 	%D%/room.c \
 	%D%/roster.c %D%/roster.h \

@@ -114,6 +114,21 @@ put_body(struct buf *b, const struct outcome *r, const char *body, size_t len)
 }
 
 int
+outcome_is(const struct buf *file, const struct outcome *r, const char *body,
+    size_t len)
+{
+	struct buf b = BUF_INIT;
+	int rc;
+
+	put_body(&b, r, body, len);
+	rc = buf_err(&b);
+	if (rc == 0)
+		rc = b.len == file->len && memcmp(b.p, file->p, b.len) == 0;
+	buf_fini(&b);
+	return rc;
+}
+
+int
 outcome_failed(int dir, const struct outcome *r, const char *body, size_t len,
     const char *why)
 {

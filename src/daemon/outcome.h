@@ -43,4 +43,11 @@ int	outcome_sent(int dir, const struct outcome *)
 int	outcome_failed(int dir, const struct outcome *, const char *body,
 	    size_t len, const char *why) AC_NONNULL(2, 3, 5) AC_MUST_CHECK;
 
+/*
+ * Is this file of failed/ what outcome_failed() would write of the body? 1, 0
+ * or -ENOMEM.
+ */
+int	outcome_is(const struct buf *file, const struct outcome *,
+	    const char *body, size_t len) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+
 #endif

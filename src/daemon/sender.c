@@ -591,6 +591,8 @@ sender_init(struct daemon *d)
 	item_init(&tx->item);
 	rc = spool_queue_open(&tx->queue, d->sp);
 	if (rc == 0)
+		rc = refused_settle(d);
+	if (rc == 0)
 		rc = loop_timer_new(&tx->pump, d->loop, pump_again, d);
 	return rc == 0 ? collect_init(d) : rc;
 }

@@ -370,6 +370,8 @@ void	room_hint(struct daemon *, const char *text) AC_NONNULL(1, 2);
 
 /* -------------------------------------------------------------- sender.c */
 
+/* refused.c: done is what stands in failed/; before anything is sent. */
+int	refused_settle(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
 int	sender_init(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
 void	sender_fini(struct daemon *) AC_NONNULL(1);
 void	sender_session(struct daemon *) AC_NONNULL(1);

@@ -271,6 +271,22 @@ class Peer:
         return heard
 
 
+def lacking(peers):
+    """Is anything that was said, and has not failed, still to arrive?"""
+    for p in peers:
+        there = set(p.heard) | set(p.archived())
+        for other in peers:
+            if other is p:
+                continue
+            failed = other.failed()
+            if any(x not in there and x not in failed for x in other.said):
+                return True
+            if any("dm " + x not in there and x not in there and
+                   x not in failed for x in other.said_dm):
+                return True
+    return False
+
+
 def settle(peers, timeout=120):
     """Wait until all that was said has arrived, or nothing moves any more."""
     last, since = None, time.monotonic()
@@ -281,7 +297,8 @@ def settle(peers, timeout=120):
         if now != last:
             last, since = now, time.monotonic()
         quiet = time.monotonic() - since
-        if all(n == 0 for n, _ in now) and quiet > 1.5:
+        if all(n == 0 for n, _ in now) and quiet > 1.5 and \
+                not lacking(peers):
             return
         if quiet > timeout:
             return

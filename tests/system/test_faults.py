@@ -211,3 +211,30 @@ def test_who_was_stopped_goes_on(started, relay, other):
     finally:
         relay.signal(signal.SIGCONT)
     other.received("#general", "while the relay sleeps")
+
+
+def test_what_was_refused_before_a_kill_is_not_sent_after_it(started, relay,
+                                                             other):
+    """Killed between the files in failed/ and the queue's forgetting."""
+    d = started(Daemon(relay.url, root=directory("root")))
+    until(lambda: (d.dir / "#general" / "agents").exists(), "to have joined")
+    assert relay.stop() == 0
+    lines = [json.dumps({"to": "#general", "content": x})
+             for x in ("refused", "another", "third")]
+    d.outbox(*lines)
+    (d.dir / "#general" / "out" / "x").write_text("dropped\n")
+    until(lambda: d.status().get("queued") == 4, "four to be queued")
+    d.kill()
+    for name, text in (("#general.outbox.1", lines[0] + "\n"),
+                       ("#general.outbox.2", lines[0] + "\n"),
+                       ("#general.x.4", '{"to":"#general","content":'
+                        '"dropped\\n"}\n')):
+        (d.dir / "failed" / (name + ".json")).write_text(text)
+        (d.dir / "failed" / (name + ".json.reason")).write_text("No.\n")
+    relay = started(relay.again())
+    d = started(d.again())
+    other.received("#general", "third")
+    until(lambda: d.status().get("queued") == 0, "all to be sent")
+    # 2 is in failed/ with another text: that was another queue's.
+    assert [m["content"] for m in other.new("#general")] == \
+        ["another", "third"]
