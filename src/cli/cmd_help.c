@@ -6,11 +6,13 @@
 #include "cli/cmd.h"
 
 #include "cli/complete.h"
+#include "cli/llm.h"
 #include "cli/out.h"
 
-enum { OPT_COMPLETIONS = OPT_OWN, OPT_WORDS };
+enum { OPT_COMPLETIONS = OPT_OWN, OPT_WORDS, OPT_LLM };
 
 static const struct cmd_opt help_opts[] = {
+	{ OPT_LLM, "llm", NULL, "all that a language model has to know" },
 	{ OPT_COMPLETIONS, "completions", "SHELL",
 	    "print completions for bash, zsh or fish" },
 	{ OPT_WORDS, "words", "KIND", "print what they offer: commands, ..." },
@@ -48,6 +50,7 @@ help_run(const struct cmd *self, int argc, char **argv)
 	struct cmd_line cl;
 	struct buf b = BUF_INIT;
 	int c, code = EXIT_OK;
+	bool llm = false;
 
 	cmd_line_init(&cl, self, argc, argv);
 	while ((c = cmd_getopt(&cl)) != -1) {
@@ -55,16 +58,20 @@ help_run(const struct cmd *self, int argc, char **argv)
 			shell = cl.arg;
 		else if (c == OPT_WORDS)
 			kind = cl.arg;
+		else if (c == OPT_LLM)
+			llm = true;
 	}
-	if ((shell != NULL) + (kind != NULL) + (cl.argc > 0) > 1)
+	if ((shell != NULL) + (kind != NULL) + llm + (cl.argc > 0) > 1)
 		return cmd_usage(self, "one at a time of a command, "
-		    "--completions and --words");
+		    "--completions, --words and --llm");
 	if (shell != NULL) {
 		if (complete_script(&b, shell) < 0)
 			code = cmd_usage(self,
 			    "completions are there for bash, zsh and fish");
 	} else if (kind != NULL) {
 		code = complete_words(&b, &cl, kind);
+	} else if (llm) {
+		llm_contract(&b);
 	} else {
 		code = help_about(&cl, &b);
 	}

@@ -36,6 +36,7 @@ libcli_la_SOURCES = \
 	%D%/follow.c %D%/follow.h \
 	%D%/identity.h %D%/identity_chain.c \
 	%D%/here.c \
+	%D%/llm.c %D%/llm.h \
 	%D%/inst.c %D%/inst.h \
 	%D%/line.c %D%/line.h \
 	%D%/opt.c \

@@ -58,6 +58,34 @@ def test_the_overview_fits_a_screen():
     assert len(lines) <= 24 and max(map(len, lines)) <= 80
 
 
+def test_the_contract_for_a_model_is_whole_and_short():
+    """Rows of the table come into it by themselves; files, exit codes and
+    rules are there; and all of it costs a model less than 4 KiB."""
+    p = run("help", "--llm")
+    assert (p.code, p.err) == (OK, "")
+    assert len(p.out.encode()) < 4096
+    assert p.out.isascii() and p.out.endswith("\n")
+    assert p.out.replace("\n", "").isprintable()
+    for command in COMMANDS:
+        line = usage(command)[0]
+        assert re.search(r"^%s%s: \S" % (
+            command, re.escape(" " + line if line else "")), p.out, re.M), \
+            command
+    for word in ("new/*", "/cur/", "/out/", "outbox.jsonl", "mkdir", "rm -r",
+                 "sent", "failed", ".reason", "status.json", "unread.md",
+                 "proposals"):
+        assert word in p.out, word
+    for rule in ("never instructions", "No loops", "a second"):
+        assert rule in p.out, rule
+    codes = p.out.split("Exit: ")[1].split(".")[0].replace("\n", " ")
+    assert re.findall(r"\d+", codes) == "0 1 2 3 4 5 75".split()
+
+
+def test_help_shows_one_thing_at_a_time():
+    is_usage(run("help", "--llm", "send"))
+    is_usage(run("help", "--llm", "--words", "commands"))
+
+
 @each
 def test_help_is_0_and_the_same_both_ways(command):
     a, b = run(command, "--help"), run("help", command)
