@@ -33,12 +33,11 @@ struct look {
 	struct wire_msg	 msg;
 	struct journal_report report;
 	int		 dir, journal;
-	size_t		 gaps;		/* in the numbers of channels */
 	size_t		 bad;		/* whole records that say nothing */
 	bool		 epoch, clean;
 	/* While a ring is made anew. */
-	const char	*want;
-	struct spool_ring *ring;
+	const struct seen *want;
+	char		*line[SPOOL_RING_LINES]; /* by seq: copies come late */
 };
 
 /* --------------------------------------------------------------- journal */
@@ -49,7 +48,6 @@ note_msg(struct look *l, const struct rec_head *h)
 	struct seen *s = map_get(&l->chans, h->to, h->to_len);
 	int rc;
 
-	l->n->messages++;
 	if (s == NULL) {
 		if (h->to_len > WIRE_CHANNEL_MAX)
 			return -EUCLEAN;
@@ -63,11 +61,11 @@ note_msg(struct look *l, const struct rec_head *h)
 			return rc;
 		}
 		l->n->channels++;
-	} else if (h->seq > s->seq + 1) {
-		l->gaps++;
 	}
-	if (h->seq > s->seq)
+	if (h->seq > s->seq) {	/* else it is a copy: clean.c */
 		s->seq = h->seq;
+		l->n->messages++;
+	}
 	return 0;
 }
 
@@ -145,11 +143,6 @@ tell_journal(struct look *l)
 		check_tell(l->c, CHECK_NOTE, "stop", "journal", "Nothing: "
 		    "start it; after a power cut it begins a new epoch by "
 		    "itself.", "The relay didn't say goodbye.");
-	if (l->gaps > 0 && !r->damaged)
-		check_tell(l->c, CHECK_NOTE, "gaps", "journal", "Agents that "
-		    "ask for what was there are told of the gap.",
-		    "%zu times a channel's numbers jump: a part was lost "
-		    "before.", l->gaps);
 }
 
 static int
@@ -191,35 +184,62 @@ ring_record(void *arg, uint8_t type, uint64_t pos, uint64_t end,
 {
 	struct look *l = arg;
 	struct rec_head head;
+	char **line;
 
 	(void)pos;
 	(void)end;
 	if (type != STORE_MSG || rec_head(&head, body, len) < 0 ||
-	    head.to_len != strlen(l->want) ||
-	    memcmp(head.to, l->want, head.to_len) != 0)
+	    head.to_len != strlen(l->want->name) ||
+	    memcmp(head.to, l->want->name, head.to_len) != 0 ||
+	    head.seq + SPOOL_RING_LINES <= l->want->seq)
 		return 0;
-	/* It keeps the newest of what it is given. */
-	return spool_ring_add(l->ring, head.json, head.json_len);
+	line = &l->line[head.seq % SPOOL_RING_LINES];
+	free(*line);
+	*line = strndup(head.json, head.json_len);
+	return *line == NULL ? -ENOMEM : 0;
+}
+
+static int
+write_ring(struct look *l, int dir)
+{
+	struct spool_ring *ring;
+	int rc = spool_ring_open(&ring, dir, "inbox.jsonl");
+
+	if (rc < 0)
+		return rc;
+	for (uint64_t i = 1; rc == 0 && i <= SPOOL_RING_LINES; i++) {
+		char *line = l->line[(l->want->seq + i) % SPOOL_RING_LINES];
+
+		if (line != NULL)
+			rc = spool_ring_add(ring, line, strlen(line));
+	}
+	if (rc == 0)
+		rc = spool_ring_flush(ring);
+	spool_ring_close(ring);
+	return rc;
 }
 
 /* The channel's newest messages, from the journal. */
 static int
 rebuild(struct look *l, int dir, const char *chan, const char *path)
 {
+	static const struct seen none;
 	struct journal_report report;
 	int rc = check_aside(l->c, dir, path);
 
 	if (rc < 0 && rc != -ENOENT)
 		return rc;
-	rc = spool_ring_open(&l->ring, dir, "inbox.jsonl");
-	if (rc < 0)
-		return rc;
-	l->want = chan;
+	l->want = map_get(&l->chans, chan, strlen(chan));
+	if (l->want == NULL)
+		l->want = &none;
 	rc = l->journal == -1 ? 0 : journal_look(l->journal, ring_record, l,
 	    &report);
 	if (rc == 0 || rc == -ENOENT)
-		rc = spool_ring_flush(l->ring);
-	spool_ring_close(l->ring);
+		rc = write_ring(l, dir);
+	for (size_t i = 0; i < SPOOL_RING_LINES; i++) {
+		free(l->line[i]);
+		l->line[i] = NULL;
+	}
 	return rc;
 }
 

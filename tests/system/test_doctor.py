@@ -11,7 +11,7 @@ import harness
 from harness import Agent, Daemon, Relay, run, until
 
 OK, FAILED, NOT_FOUND, TRY_AGAIN = 0, 1, 3, 75
-SMALL = harness.FAST + ("--journal-segment", "64k")
+SMALL = harness.FAST + ("--journal-segment", "128k")
 
 
 def damage(path, at=0.5, bit=1):
@@ -393,7 +393,6 @@ def test_a_flipped_bit_in_the_journal(root):
     assert serves(root, "--repair")[0] == OK
     code, bad, objects = doctor(root, "relay")
     assert (code, bad) == (OK, []), objects
-    assert any(x.get("code") == "gaps" for x in objects)
 
 
 def test_a_segment_that_is_gone(root):
