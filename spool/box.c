@@ -29,8 +29,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
+#define SETTLED_NS	20000000	/* more than a tick of any kernel */
 #define MAKING ".making"
 #define FILES_WANTED 16384	/* boxes times seven descriptors, with room */
 
@@ -461,6 +463,43 @@ spool_box_gone(const struct spool_box *box)
 	for (int i = 0; i < SPOOL_SUBS; i++)
 		if (is_elsewhere(box->dir, sub_name[i], &box->sub_id[i]))
 			return true;
+	return false;
+}
+
+/*
+ * Is a directory's time of change worth remembering? A change soon after it
+ * can carry the same: clocks of file systems tick, some in whole seconds.
+ */
+static bool
+is_settled(const struct timespec *changed)
+{
+	struct timespec now;
+	int64_t age_ns;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	age_ns = (int64_t)(now.tv_sec - changed->tv_sec) * 1000000000 +
+	    now.tv_nsec - changed->tv_nsec;
+	return changed->tv_nsec != 0 && age_ns > SETTLED_NS;
+}
+
+bool
+box_gone(struct spool_box *box)
+{
+	struct timespec *was = &box->unchanged;
+	struct stat st;
+
+	/* What happens to a sub-folder's name changes the box's directory. */
+	if (fstatat(box->sp->dir, box->name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    !is_id(&st, &box->dir_id))
+		return spool_box_gone(box);
+	if (was->tv_nsec != 0 && was->tv_sec == st.st_ctim.tv_sec &&
+	    was->tv_nsec == st.st_ctim.tv_nsec)
+		return false;
+	*was = (struct timespec){ 0 };
+	if (spool_box_gone(box))
+		return true;
+	if (is_settled(&st.st_ctim))
+		*was = st.st_ctim;
 	return false;
 }
 

@@ -97,7 +97,7 @@ spool_stage(struct spool_box *box, const char *name, const void *msg,
 	if (len == 0 || len > SPOOL_MSG_MAX ||
 	    !spool_component_ok(name, strlen(name)))
 		return -EINVAL;
-	if (spool_box_gone(box))
+	if (box_gone(box))
 		return -ESTALE;
 	rc = is_delivered(box, name);
 	if (rc != 0)
@@ -137,7 +137,7 @@ spool_publish(struct spool_box *box, const char *name, bool read)
 
 	if (!spool_component_ok(name, strlen(name)))
 		return -EINVAL;
-	if (spool_box_gone(box))
+	if (box_gone(box))
 		return -ESTALE;
 	/* What the agent has read must not be new again. */
 	rc = fs_exists(other, name);
@@ -149,7 +149,7 @@ spool_publish(struct spool_box *box, const char *name, bool read)
 		return fs_remove(box->sub[SPOOL_TMP], name);
 	if (rc != -ENOENT)
 		return rc;
-	if (spool_box_gone(box))
+	if (box_gone(box))
 		return -ESTALE;
 	rc = is_delivered(box, name);
 	return rc == 0 ? -ENOENT : rc < 0 ? rc : 0;

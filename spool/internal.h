@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/attr.h"
 #include "base/buf.h"
@@ -124,9 +125,13 @@ struct spool_box {
 	int	 sub[SPOOL_SUBS];
 	struct spool_id dir_id;
 	struct spool_id sub_id[SPOOL_SUBS];
+	struct timespec unchanged;	/* box_gone()'s; 0: look again */
 	struct spool_ring *ring;	/* NULL until asked for */
 	struct watch_set *watched;	/* NULL if not; watch.c's */
 };
+
+/* As spool_box_gone(), for every message: one call if nothing has changed. */
+bool	box_gone(struct spool_box *) AC_NONNULL(1);
 
 /* Let go of the lock, if we have it, and of the pid file. */
 void	spool_unlock(struct spool *) AC_NONNULL(1);
