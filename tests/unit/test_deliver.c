@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/rnd.h"
 
 #define NAME "1700000000000.00000001.1f3a9c02"
@@ -370,6 +371,33 @@ a_box_that_is_gone_is_stale(void **state)
 		free(path);
 		assert_int_equal(unlinkat(s->fd, "#g/new/" NAME, 0), 0);
 	}
+}
+
+/* Quiet: long enough unchanged that looking at its time is enough. */
+static void
+a_quiet_box_is_known_to_be_gone_at_once(void **state)
+{
+	static const char *const subs[] = { "new", "cur", "tmp", "out" };
+	struct spot *s = *state;
+	struct spool_box *box = spot_box(s, "#g");
+
+	for (size_t i = 0; i < AC_COUNTOF(subs); i++) {
+		char *path = spot_str("#g/%s", subs[i]);
+		struct stat st;
+
+		assert_int_equal(fstatat(s->fd, "#g", &st, 0), 0);
+		while (clock_wall_ms() - (int64_t)st.st_ctim.tv_sec * 1000 -
+		    st.st_ctim.tv_nsec / 1000000 < 50)
+			assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+		assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+		assert_int_equal(renameat(s->fd, path, s->fd, "aside"), 0);
+		assert_int_equal(spool_stage(box, "b", TEXT, LEN), -ESTALE);
+		assert_int_equal(spool_publish(box, NAME, false), -ESTALE);
+		assert_int_equal(spool_publish(box, NAME, false), -ESTALE);
+		assert_int_equal(renameat(s->fd, "aside", s->fd, path), 0);
+		free(path);
+	}
+	assert_int_equal(spool_publish(box, NAME, false), 0);
 }
 
 static void
@@ -841,6 +869,7 @@ main(void)
 		TEST(a_failing_sync_is_reported),
 		TEST(a_box_that_is_gone_is_stale),
 		TEST(a_box_swapped_away_takes_nothing_from_the_new_one),
+		TEST(a_quiet_box_is_known_to_be_gone_at_once),
 		TEST(recovery_walks_staged_files_in_order),
 		TEST(recovery_sweeps_strange_files),
 		TEST(a_crash_at_any_call_loses_and_doubles_nothing),
