@@ -3,6 +3,7 @@
 SYSTEM_TESTS = \
 	%D%/test_daemon_cli.py \
 	%D%/test_access.py \
+	%D%/test_cli_outcomes.py \
 	%D%/test_cli_table.py \
 	%D%/test_completion.py \
 	%D%/test_commands.py \
