@@ -18,7 +18,7 @@ enum {
 	OPT_QUEUE_MAX,
 	OPT_CONTENT_MAX, OPT_FRAME_MAX, OPT_MAX_CONNECTIONS,
 	OPT_MAX_PER_ADDRESS, OPT_MAX_UNIDENTIFIED, OPT_SYNC, OPT_SPOOL,
-	OPT_PUBLIC_NAME, OPT_CERT, OPT_KEY, OPT_REQUIRE_VERIFIED,
+	OPT_PUBLIC_NAME, OPT_REQUIRE_BOUND, OPT_CERT, OPT_KEY, OPT_REQUIRE_VERIFIED,
 	OPT_LOG_MESSAGES, OPT_REPAIR, OPT_ADMIN_KEY, OPT_REPUTATION
 };
 
@@ -56,6 +56,8 @@ static const struct cmd_opt serve_opts[] = {
 	    "only agents that prove their key" },
 	{ OPT_PUBLIC_NAME, "public-name", "HOST:PORT",
 	    "what clients dial; repeatable" },
+	{ OPT_REQUIRE_BOUND, "require-bound", NULL,
+	    "proofs must give one of these names" },
 	{ OPT_ADMIN_KEY, "admin-key-file", "FILE",
 	    "who has its word may kick and ban" },
 	{ OPT_CERT, "cert", "FILE", "serve wss://: certificate chain, PEM" },
@@ -198,6 +200,9 @@ parse(struct cmd_line *cl, struct relay_conf *conf,
 		case OPT_KEY:
 			conf->key = cl->arg;
 			break;
+		case OPT_REQUIRE_BOUND:
+			conf->require_bound = true;
+			break;
 		case OPT_PUBLIC_NAME:
 			if (names_len == PUBLIC_NAMES_MAX)
 				exit(cmd_usage(cl->cmd, "at most %d times "
@@ -229,6 +234,9 @@ serve_run(const struct cmd *cmd, int argc, char **argv)
 	parse(&cl, &conf, names);
 	if ((conf.cert == NULL) != (conf.key == NULL))
 		return cmd_usage(cmd, "--cert and --key go together");
+	if (conf.require_bound && conf.public_names == NULL)
+		return cmd_usage(cmd, "--require-bound needs the relay's names: "
+		    "give --public-name HOST:PORT");
 	rc = from_environment(cmd, &conf);
 	if (rc != EXIT_OK)
 		return rc;

@@ -58,7 +58,7 @@ verify(const struct peer *p, const struct buf *text, const struct wire_value *v)
 /*
  * The plain text names no relay, so a hostile one could pass our challenge on
  * to its own clients. A signature over a name of ours rules that out; a key
- * that has given one once is held to it.
+ * that has given one once is held to it, and all keys are if we are told to.
  */
 static int
 verify_bound(struct peer *p, const struct challenge *c, int64_t ts,
@@ -73,10 +73,11 @@ verify_bound(struct peer *p, const struct challenge *c, int64_t ts,
 	if (name == NULL || name[0] == NULL)
 		return 0;	/* this relay doesn't know its names */
 	if (v->kind != WIRE_STR) {
-		if (agent == NULL || !agent->bound)
+		if (!p->relay->conf.require_bound &&
+		    (agent == NULL || !agent->bound))
 			return 0;
-		return refuse(p, AC_E_VERIFICATION_FAILED, "This key's proofs "
-		    "name the relay (bound_sig): this one must too.");
+		return refuse(p, AC_E_VERIFICATION_FAILED, "The proof has to "
+		    "name this relay (bound_sig), as this key's or all do.");
 	}
 	for (; *name != NULL && rc != 0; name++) {
 		buf_clear(&text);

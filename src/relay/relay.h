@@ -37,6 +37,7 @@ struct relay_conf {
 	bool		 require_verified;
 	bool		 reputation;	/* rate what is completed here */
 	const char *const *public_names; /* "host:port", NULL-ended; or NULL */
+	bool		 require_bound;	/* every proof must give one of them */
 	const char	*admin_key_file; /* for ADMIN_*; NULL: nobody may */
 	const char	*cert, *key;	/* PEM files, both or neither */
 };

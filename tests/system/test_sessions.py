@@ -149,6 +149,31 @@ def test_a_proof_for_another_name_is_refused_from_the_first_time(
     assert other.expect("MSG", content="who am I?")["verified"] is False
 
 
+def test_a_relay_may_take_no_proof_that_does_not_name_it(
+        relays, started, root):
+    """Then a key that it never saw is as safe from a middleman."""
+    assert run("serve", "--require-bound").code == 2
+    relay = Relay(*FAST)
+    relay.stop()
+    relay = started(Relay(*FAST, "--require-bound", "--public-name",
+                          "127.0.0.1:%d" % relay.port, spool=relay.spool,
+                          port=relay.port))
+    thief = relays(Middleman(relay, lambda o: {
+        k: v for k, v in o.items() if k != "bound_sig"}))
+    victim = started(Daemon(thief.url, root=root, wait=False))
+    until(lambda: thief.conns and told(thief.conns[0], "ERROR"),
+          "the refusal")
+    assert told(thief.conns[0], "ERROR")[0]["code"] == "VERIFICATION_FAILED"
+    assert not told(thief.conns[0], "VERIFIED")
+    victim.stop()
+    # The key itself, dialling the relay's name, is welcome.
+    d = started(Daemon(relay.url, root=root))
+    friend = Agent(relay)
+    friend.join("#general")
+    d.outbox({"to": "#general", "content": "it is me"})
+    assert friend.expect("MSG", content="it is me")["verified"] is True
+
+
 # -------------------------------------------------------------- mutations
 
 

@@ -1,15 +1,17 @@
 /*
  * test_relay.c - the relay's state machines that need no socket: records,
- * known ids, rate, mailboxes, ids of keys.
+ * known ids, rate, mailboxes, ids of keys, ratings.
  */
 #include "config.h"
 
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/rnd.h"
 #include "relay/internal.h"
@@ -310,6 +312,101 @@ a_letter_that_moved_keeps_its_place(void **state)
 	map_fini(&r.keys);
 }
 
+static int
+no_record(void *arg, enum store_type type, uint64_t pos, const void *body,
+    size_t len)
+{
+	(void)arg;
+	(void)type;
+	(void)pos;
+	(void)body;
+	(void)len;
+	return -EUCLEAN;
+}
+
+/* The ratings of the two parties, as members of a channel are shown them. */
+static void
+ratings_are(struct relay *r, const struct work *w, int64_t from, int64_t to)
+{
+	struct peer p[2];
+	struct member m[2], *members[2] = { &m[0], &m[1] };
+	struct chan c = { .members = members, .count = 2 };
+	char want[128];
+
+	memset(p, 0, sizeof(p));
+	memset(m, 0, sizeof(m));
+	for (int i = 0; i < 2; i++) {
+		p[i].id_len = (uint8_t)snprintf(p[i].id, sizeof(p[i].id),
+		    "%s", i == 0 ? w->from : w->to);
+		m[i].peer = &p[i];
+	}
+	snprintf(want, sizeof(want), "{\"%s\":%lld,\"%s\":%lld}", w->from,
+	    (long long)from, w->to, (long long)to);
+	buf_clear(&r->json);
+	wire_begin(&r->json, WIRE_AGENTS);
+	reputation_put_members(r, &c);
+	wire_end(&r->json);
+	assert_non_null(strstr(r->json.p, want));
+}
+
+/* The clock of a relay that runs can't be turned: here an hour is a number. */
+static void
+a_pair_counts_once_an_hour_and_then_half(void **state)
+{
+	char path[] = "/tmp/agentchat-unit-XXXXXX", tidy[64];
+	struct work w = { .from = "@aaaaaaaa", .to = "@bbbbbbbb",
+	    .amount = 9 };
+	struct elo from = { .rating = ELO_START }, to = from;
+	const int64_t hour = 60 * 60 * 1000, began = 1000;
+	struct store_report report;
+	struct relay r;
+	int dir;
+
+	(void)state;
+	memset(&r, 0, sizeof(r));
+	relay_conf_init(&r.conf);
+	r.conf.reputation = true;
+	assert_non_null(mkdtemp(path));
+	dir = open(path, O_RDONLY | O_DIRECTORY);
+	assert_return_code(dir, errno);
+	assert_int_equal(store_open(&r.store, dir, &r.conf, no_record, NULL,
+	    &report), 0);
+	assert_int_equal(turn_new(&r), 0);
+	assert_int_equal(reputation_open(&r), 0);
+
+	assert_int_equal(reputation_rate(&r, &w, WIRE_COMPLETE,
+	    PROPOSAL_RECIPIENT, began), 0);
+	elo_rate(&from, &to, ELO_DONE, w.amount, 1);
+	ratings_are(&r, &w, from.rating, to.rating);
+	/* A millisecond less than an hour later: not again, either way. */
+	assert_int_equal(reputation_rate(&r, &w, WIRE_COMPLETE,
+	    PROPOSAL_RECIPIENT, began + hour - 1), 0);
+	assert_int_equal(reputation_rate(&r, &w, WIRE_DISPUTE,
+	    PROPOSAL_PROPOSER, began + hour - 1), 0);
+	ratings_are(&r, &w, from.rating, to.rating);
+	/* Then half of K, and it is taken back if it wasn't written. */
+	assert_int_equal(reputation_rate(&r, &w, WIRE_COMPLETE,
+	    PROPOSAL_RECIPIENT, began + hour), 0);
+	reputation_undo(&r);
+	ratings_are(&r, &w, from.rating, to.rating);
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(reputation_rate(&r, &w, WIRE_COMPLETE,
+		    PROPOSAL_RECIPIENT, began + i * hour), 0);
+		elo_rate(&from, &to, ELO_DONE, w.amount, 0.5);
+		ratings_are(&r, &w, from.rating, to.rating);
+	}
+
+	reputation_close(&r);
+	turn_free(&r);
+	store_abandon(r.store);
+	assert_int_equal(store_close(r.store), 0);
+	buf_fini(&r.json);
+	buf_fini(&r.rec);
+	close(dir);
+	snprintf(tidy, sizeof(tidy), "rm -r %s", path);
+	assert_int_equal(system(tidy), 0);
+}
+
 int
 main(void)
 {
@@ -328,6 +425,7 @@ main(void)
 		cmocka_unit_test(
 		    history_takes_the_past_in_any_order_of_positions),
 		cmocka_unit_test(a_letter_that_moved_keeps_its_place),
+		cmocka_unit_test(a_pair_counts_once_an_hour_and_then_half),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
