@@ -19,7 +19,6 @@
 #include "spool/journal.h"
 
 #define GROUP_MS	4	/* STORED is never later than 5 ms by our doing */
-#define LAZY_MS		100	/* when nobody waits for it */
 #define INTERVAL_MS	1000
 
 struct store {
@@ -37,7 +36,6 @@ struct store {
 	struct store_syncs syncs;
 
 	bool		 started, busy;	/* the loop's own: a sync is out */
-	bool		 urgent;	/* somebody waits for the next one */
 	int64_t		 begun_ms;	/* the last one, monotonic */
 	void		(*wake)(void *);
 	void		*wake_arg;
@@ -170,14 +168,13 @@ store_start(struct store *s, void (*wake)(void *), void *arg)
 int64_t
 store_wait_ms(const struct store *s)
 {
-	int64_t pause, left;
+	int64_t pause = s->mode == RELAY_SYNC_GROUP ? GROUP_MS : INTERVAL_MS;
+	int64_t left;
 
 	if (s->mode == RELAY_SYNC_NEVER || s->busy || !s->started ||
 	    s->failed != 0 ||
 	    journal_synced(s->journal) >= journal_end(s->journal))
 		return -1;
-	pause = s->mode != RELAY_SYNC_GROUP ? INTERVAL_MS :
-	    s->urgent ? GROUP_MS : LAZY_MS;
 	left = s->begun_ms + pause - clock_mono_ms();
 	return left > 0 ? left : 0;
 }
@@ -191,7 +188,6 @@ store_tick(struct store *s)
 	if (store_wait_ms(s) != 0 || journal_sync_begin(s->journal, &fd) != 1)
 		return;
 	s->busy = true;
-	s->urgent = false;
 	s->begun_ms = clock_mono_ms();
 	pthread_mutex_lock(&s->lock);
 	s->fd = fd;
@@ -236,12 +232,6 @@ int
 store_commit(struct store *s)
 {
 	return s->failed != 0 ? s->failed : journal_commit(s->journal);
-}
-
-void
-store_hasten(struct store *s)
-{
-	s->urgent = true;
 }
 
 void

@@ -78,16 +78,13 @@ int	store_synced(struct store *, uint64_t *upto)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 /*
  * Syncs that follow each other without a pause would cost more than all the
- * rest, so one begins a few milliseconds after the one before began if
- * somebody waits for it, else some more; at once if that is long ago. With
- * --sync interval, a second after.
+ * rest, so one begins a few milliseconds after the one before began, at once
+ * if that is long ago; with --sync interval, a second after.
  *
- * store_hasten		somebody waits for what has been committed
  * store_wait_ms	in how long store_tick() is due; -1: nothing waits
  * store_tick		begin a sync if one is due. Its thread competes with
  *			the loop: best when what is to be sent is sent.
  */
-void	store_hasten(struct store *) AC_NONNULL(1);
 int64_t	store_wait_ms(const struct store *) AC_NONNULL(1);
 void	store_tick(struct store *) AC_NONNULL(1);
 

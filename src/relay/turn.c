@@ -35,7 +35,6 @@ struct turn {
 	struct note	*notes;
 	size_t		 count, cap;
 	bool		 records;	/* something else is in the batch */
-	bool		 soon;		/* and is to be on the disk soon */
 	bool		 broken;	/* the batch holds what was not noted */
 	bool		 committing;
 };
@@ -187,7 +186,6 @@ turn_dm(struct relay *r, struct agent *agent, struct peer *target,
 		return -ENOMEM;
 	n->agent = agent;
 	n->to = target;
-	t->soon |= agent != NULL;
 	pos = append(r, STORE_DM, h);
 	if (pos == 0 || (agent != NULL && mailbox_add(agent, h->seq, pos,
 	    h->from, h->from_len, h->json_len) < 0)) {
@@ -210,7 +208,7 @@ turn_record(struct relay *r, enum store_type type, uint64_t *pos)
 	struct iovec iov = { r->rec.p, r->rec.len };
 	uint64_t at = 0;
 
-	r->turn->records = r->turn->soon = true;
+	r->turn->records = true;
 	if (buf_err(&r->rec) == 0)
 		at = store_append(r->store, type, &iov, 1);
 	if (at == 0) {
@@ -315,7 +313,6 @@ turn_owe_stored(struct relay *r, struct peer *p, uint64_t j)
 		TAILQ_INSERT_TAIL(&r->unstored, p, unstoreds);
 	if (j > p->unstored)
 		p->unstored = j;
-	store_hasten(r->store);
 }
 
 /* Positions that were given out and are void: recorded when next cleaned. */
@@ -437,15 +434,13 @@ turn_commit(struct relay *r)
 	else
 		store_abandon(r->store);
 	if (rc == 0) {
-		if (t->soon)
-			store_hasten(r->store);
 		deliver_all(r, t);
 	} else {
 		take_back(r, rc);
 		refuse_all(t, count);
 	}
 	t->count = 0;
-	t->records = t->soon = t->broken = false;
+	t->records = t->broken = false;
 	t->committing = false;
 	return rc;
 }
