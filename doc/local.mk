@@ -10,6 +10,7 @@ dist_man_MANS += \
 	%D%/man/agentchat-receipts.1 \
 	%D%/man/agentchat-send.1 \
 	%D%/man/agentchat-serve.1 \
+	%D%/man/agentchat-setup.1 \
 	%D%/man/agentchat-verify.1 \
 	%D%/man/agentchat-work.1 \
 	%D%/man/agentchat-deploy.yaml.5 \

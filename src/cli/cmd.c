@@ -21,7 +21,7 @@
 	X(propose) X(accept) X(reject) X(complete) X(dispute) \
 	X(receipts) X(ratings) \
 	X(identity) X(verify) X(deploy) X(health) X(doctor) \
-	X(help)
+	X(setup) X(help)
 
 #define DECLARE(name) extern const struct cmd cmd_##name;
 COMMANDS(DECLARE)

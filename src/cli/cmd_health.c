@@ -92,6 +92,7 @@ const struct cmd cmd_health = {
 	.name = "health",
 	.args = "[server]",
 	.summary = "Ask a relay whether it is well",
+	.with = "deploy",
 	.about = "Exits 0 if it is. Opens no session; made for the probes of "
 	    "containers.",
 	.opts = health_opts,

@@ -25,6 +25,7 @@ libcli_la_SOURCES = \
 	%D%/cmd_reject.c \
 	%D%/cmd_send.c \
 	%D%/cmd_serve.c \
+	%D%/cmd_setup.c \
 	%D%/cmd_status.c \
 	%D%/cmd_verify.c \
 	%D%/cmd_wait.c \
@@ -34,6 +35,7 @@ libcli_la_SOURCES = \
 	%D%/drop.c %D%/drop.h \
 	%D%/eyes.c %D%/eyes.h \
 	%D%/follow.c %D%/follow.h \
+	%D%/hook.c %D%/hook.h \
 	%D%/identity.h %D%/identity_chain.c \
 	%D%/here.c \
 	%D%/llm.c %D%/llm.h \
@@ -44,6 +46,7 @@ libcli_la_SOURCES = \
 	%D%/pass.c %D%/pass.h \
 	%D%/remote.c %D%/remote.h \
 	%D%/say.c \
+	%D%/setup.h %D%/setup_hooks.c %D%/setup_note.c \
 	%D%/show.c %D%/show.h \
 	%D%/state.c %D%/state.h \
 	%D%/yaml.c %D%/yaml.h

@@ -26,6 +26,7 @@ SYSTEM_TESTS = \
 	%D%/test_readme.py \
 	%D%/test_restart.py \
 	%D%/test_sandbox.py \
+	%D%/test_setup.py \
 	%D%/test_sessions.py \
 	%D%/test_trust.py \
 	%D%/test_valgrind.py \

@@ -76,6 +76,9 @@ ROWS = {
     "health": Row((TRY_AGAIN, "connect", NOBODY), None, ("{url}",)),
     "doctor": Row((NOT_FOUND, "no spool", "--dir", "/nonexistent"), None,
                   ("{dir}",)),
+    "setup": Row((NOT_FOUND, "/nonexistent", "claude", "--yes", "-C",
+                  "/nonexistent"), None,
+                 ("generic", "--yes", "-C", "{new}")),
     "help": Row(None, None, ("help",)),
 }
 COMMANDS = [x.split("\t")[0] for x in
