@@ -151,7 +151,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 
 @pytest.mark.parametrize("typed, offered", [
-    ("se", ["serve", "send"]),
+    ("se", ["serve", "send", "setup"]),
     ("send ", ["\\#dev", "\\#general", ALICE, BOB]),
     ("send #g", ["\\#general"]),
     ("send \\#g", ["\\#general"]),
