@@ -3,8 +3,7 @@
  * this project about its messages, and take it back.
  *
  * What is to change is worked out first and shown; nothing is written before
- * somebody has agreed. Links are not followed: what they lead to may belong to
- * other projects too.
+ * somebody has agreed.
  */
 #include "config.h"
 
@@ -14,7 +13,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -22,8 +20,6 @@
 #include "cli/out.h"
 #include "cli/setup.h"
 #include "daemon/daemon.h"
-
-#define FILE_LIMIT (1 << 20)
 
 enum { OPT_YES = OPT_OWN, OPT_DRY_RUN, OPT_REMOVE };
 
@@ -36,7 +32,6 @@ static const struct cmd_opt setup_opts[] = {
 	CMD_OPT_END
 };
 
-#define DEPTH_MAX 3
 #define SECTION "<!-- agentchat setup: begin"
 #define SECTION_HEAD SECTION " (setup writes anew what is in here) -->\n" \
 	"## Messages from other agents (agentchat)\n\n"
@@ -46,17 +41,7 @@ static const struct cmd_opt setup_opts[] = {
 	"privately, through files. Use it when there are unread messages, and " \
 	"to ask, tell or wait for another agent.\n---\n\n# agentchat\n\n"
 
-struct target {
-	const char	*name;
-	const char	*dirs[DEPTH_MAX + 1];	/* one in the other */
-	const char	*note;		/* file, in the directory */
-	int		 note_depth;	/* of this depth */
-	const char	*begin, *head;	/* of the note */
-	const char	*hooks;		/* file in the first, or NULL */
-	const char	*then;		/* what is left to do, or NULL */
-};
-
-static const struct target targets[] = {
+static const struct setup_target targets[] = {
 	{ "claude", { ".claude", "skills", "agentchat", NULL }, "SKILL.md", 3,
 	    SKILL, SKILL_HEAD, "settings.json",
 	    "a session that runs has to be started anew" },
@@ -66,189 +51,6 @@ static const struct target targets[] = {
 	{ "generic", { NULL }, "AGENTS.md", 0, SECTION, SECTION_HEAD, NULL,
 	    NULL },
 };
-
-struct file {
-	const char	*name;
-	int		 depth;
-	char		 path[64];	/* from the project, for people */
-	bool		 had, has;	/* before, and after */
-	struct buf	 was, is;
-	mode_t		 mode;
-};
-
-struct setup {
-	const struct cmd *cmd;
-	const struct target *t;
-	int		 project;
-	const char	*instance;	/* NULL: whichever it is then */
-	struct file	 note, hooks;
-	struct setup_mark mark;
-};
-
-/* ------------------------------------------------------------------- files */
-
-static int
-fail_file(const struct setup *s, const char *path, int rc)
-{
-	if (rc == -ELOOP || rc == -EINVAL || rc == -ENOTDIR)
-		return cmd_fail(s->cmd, EXIT_FAILED, "%s is a link, or nothing "
-		    "of yours: setup leaves it alone, and so everything else",
-		    path);
-	if (rc == -EFBIG)
-		return cmd_fail(s->cmd, EXIT_FAILED, "%s is too large", path);
-	return cmd_fail(s->cmd, cmd_code(rc), "%s: %s", path,
-	    ac_strerror(rc));
-}
-
-/* The directory of that depth; 0 is the project's own. *fd is the caller's. */
-static int
-open_depth(const struct setup *s, int depth, bool create, int *fd)
-{
-	int rc = 0, dir = fcntl(s->project, F_DUPFD_CLOEXEC, 0), sub;
-
-	if (dir == -1)
-		return -errno;
-	for (int i = 0; rc == 0 && i < depth; i++) {
-		const char *name = s->t->dirs[i];
-
-		/* As any directory of a project, not as those of a spool. */
-		if (create && mkdirat(dir, name, 0777) == -1 &&
-		    errno != EEXIST)
-			rc = -errno;
-		if (rc == 0)
-			rc = spool_subdir(dir, name, false, &sub);
-		if (rc < 0)
-			break;
-		close(dir);
-		dir = sub;
-	}
-	if (rc < 0) {
-		close(dir);
-		return rc;
-	}
-	*fd = dir;
-	return 0;
-}
-
-/* How many directories are missing; negative: an error. */
-static int
-missing(const struct setup *s)
-{
-	int depth = 0, fd, rc = 0;
-
-	while (s->t->dirs[depth] != NULL)
-		depth++;
-	for (int n = 0; n <= depth; n++) {
-		rc = open_depth(s, depth - n, false, &fd);
-		if (rc == 0) {
-			close(fd);
-			return n;
-		}
-		if (rc != -ENOENT)
-			break;
-	}
-	return rc;
-}
-
-/* Append what is in the file now. -ENOENT: there is none. */
-static int
-slurp(const struct setup *s, const struct file *f, struct buf *out,
-    mode_t *mode)
-{
-	struct stat st;
-	int fd, rc = open_depth(s, f->depth, false, &fd);
-
-	if (rc < 0)
-		return rc;
-	rc = spool_slurp(fd, f->name, FILE_LIMIT, out);
-	if (rc == 0 && fstatat(fd, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		*mode = st.st_mode & 07777;
-	close(fd);
-	return rc;
-}
-
-static int
-load(struct setup *s, struct file *f, const char *name, int depth)
-{
-	mode_t mask = umask(0);
-	int rc;
-
-	umask(mask);
-	*f = (struct file){ .name = name, .depth = depth,
-	    .mode = 0666 & ~mask };
-	for (int i = 0; i < depth; i++)
-		snprintf(f->path + strlen(f->path), sizeof(f->path) -
-		    strlen(f->path), "%s/", s->t->dirs[i]);
-	snprintf(f->path + strlen(f->path), sizeof(f->path) - strlen(f->path),
-	    "%s", name);
-	rc = slurp(s, f, &f->was, &f->mode);
-	f->had = f->has = rc == 0;
-	/* Never NULL: an empty file is a text too. */
-	buf_adds(&f->was, "");
-	if (buf_err(&f->was) < 0)
-		rc = -ENOMEM;
-	if (rc == 0 && memchr(f->was.p, '\0', f->was.len) != NULL)
-		return cmd_fail(s->cmd, EXIT_FAILED, "%s is no text", f->path);
-	return rc == 0 || rc == -ENOENT ? EXIT_OK : fail_file(s, f->path, rc);
-}
-
-static bool
-changes(const struct file *f)
-{
-	if (f->name == NULL || (!f->had && !f->has))
-		return false;
-	return f->had != f->has || f->was.len != f->is.len ||
-	    memcmp(f->was.p, f->is.p, f->is.len) != 0;
-}
-
-/* Write it, if it still is what it was when it was shown. */
-static int
-store(const struct setup *s, const struct file *f)
-{
-	struct buf now = BUF_INIT;
-	mode_t mode = f->mode;
-	int fd, rc;
-
-	if (!changes(f))
-		return EXIT_OK;
-	rc = slurp(s, f, &now, &mode);
-	if (rc == -ENOENT ? f->had : rc == 0 && (!f->had ||
-	    now.len != f->was.len || memcmp(now.p, f->was.p, now.len) != 0)) {
-		buf_fini(&now);
-		return cmd_fail(s->cmd, EXIT_TRY_AGAIN, "%s has changed "
-		    "meanwhile: look at it, and try again", f->path);
-	}
-	buf_fini(&now);
-	if (rc == 0 || rc == -ENOENT)
-		rc = open_depth(s, f->depth, f->has, &fd);
-	if (rc < 0)
-		return fail_file(s, f->path, rc);
-	if (f->has) {
-		rc = spool_replace(fd, f->name, f->is.p, f->is.len, true);
-		if (rc == 0 && fchmodat(fd, f->name, f->mode, 0) == -1)
-			rc = -errno;
-	} else if (unlinkat(fd, f->name, 0) == -1) {
-		rc = -errno;
-	}
-	close(fd);
-	return rc == 0 ? EXIT_OK : fail_file(s, f->path, rc);
-}
-
-/* Directories that setup made go, where nothing else is in them by now. */
-static void
-drop_dirs(const struct setup *s)
-{
-	int depth = 0, fd;
-
-	while (s->t->dirs[depth] != NULL)
-		depth++;
-	for (int n = 0; n < s->mark.dirs && n < depth; n++) {
-		if (open_depth(s, depth - n - 1, false, &fd) < 0)
-			continue;
-		(void)unlinkat(fd, s->t->dirs[depth - n - 1], AT_REMOVEDIR);
-		close(fd);
-	}
-}
 
 /* -------------------------------------------------------------------- plan */
 
@@ -300,15 +102,15 @@ plan_hooks(struct setup *s)
 static int
 plan_add(struct setup *s)
 {
-	struct file *f = &s->note;
+	struct setup_file *f = &s->note;
 	struct setup_span span = { 0 };
 	bool found;
-	int n = missing(s), code = look(s, &span, &found);
+	int n = setup_missing(s), code = look(s, &span, &found);
 
 	if (code != EXIT_OK)
 		return code;
 	if (n < 0)
-		return fail_file(s, s->t->dirs[0], n);
+		return setup_fail_file(s, s->t->dirs[0], n);
 	if (!found) {
 		s->mark = (struct setup_mark){ .made = !f->had,
 		    .sep = setup_note_sep(&f->was), .level = SETUP_ENTRY };
@@ -383,12 +185,12 @@ show_lines(struct buf *b, const char *sign, const char *from, const char *to)
 
 /* The lines that differ; those around them are not shown. */
 static void
-show(struct buf *b, const struct file *f)
+show(struct buf *b, const struct setup_file *f)
 {
 	const char *was = f->was.p, *is = f->is.p != NULL ? f->is.p : "";
 	size_t len = f->was.len, n = f->is.len, head = 0, tail = 0;
 
-	if (!changes(f))
+	if (!setup_changes(f))
 		return;
 	if (f->had != f->has)
 		buf_addf(b, "%s %s\n", f->has ? "make" : "remove", f->path);
@@ -426,7 +228,7 @@ carry_out(struct setup *s, bool remove, bool yes, bool dry)
 	struct buf b = BUF_INIT;
 	int code;
 
-	if (!changes(&s->note) && !changes(&s->hooks)) {
+	if (!setup_changes(&s->note) && !setup_changes(&s->hooks)) {
 		cmd_say(s->cmd, "nothing to do");
 		return EXIT_OK;
 	}
@@ -440,13 +242,13 @@ carry_out(struct setup *s, bool remove, bool yes, bool dry)
 		return cmd_fail(s->cmd, EXIT_FAILED, "nothing was written");
 	/* What the mark is needed for stays until that is done. */
 	if (!remove)
-		code = store(s, &s->note);
+		code = setup_store(s, &s->note);
 	if (code == EXIT_OK)
-		code = store(s, &s->hooks);
+		code = setup_store(s, &s->hooks);
 	if (code == EXIT_OK && remove)
-		code = store(s, &s->note);
+		code = setup_store(s, &s->note);
 	if (code == EXIT_OK && remove)
-		drop_dirs(s);
+		setup_drop_dirs(s);
 	if (code == EXIT_OK && !remove && s->t->then != NULL)
 		cmd_say(s->cmd, "done; %s", s->t->then);
 	return code;
@@ -455,10 +257,10 @@ carry_out(struct setup *s, bool remove, bool yes, bool dry)
 static int
 work(struct setup *s, bool remove, bool yes, bool dry)
 {
-	int code = load(s, &s->note, s->t->note, s->t->note_depth);
+	int code = setup_load(s, &s->note, s->t->note, s->t->note_depth);
 
 	if (code == EXIT_OK && s->t->hooks != NULL)
-		code = load(s, &s->hooks, s->t->hooks, 1);
+		code = setup_load(s, &s->hooks, s->t->hooks, 1);
 	if (code == EXIT_OK)
 		code = remove ? plan_remove(s) : plan_add(s);
 	/* Never NULL, as above. */

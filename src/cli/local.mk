@@ -46,7 +46,7 @@ libcli_la_SOURCES = \
 	%D%/pass.c %D%/pass.h \
 	%D%/remote.c %D%/remote.h \
 	%D%/say.c \
-	%D%/setup.h %D%/setup_hooks.c %D%/setup_note.c \
+	%D%/setup.h %D%/setup_file.c %D%/setup_hooks.c %D%/setup_note.c \
 	%D%/show.c %D%/show.h \
 	%D%/state.c %D%/state.h \
 	%D%/yaml.c %D%/yaml.h

@@ -14,9 +14,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "cli/cmd.h"
 
 #define SETUP_HOOK "agentchat status --hook"	/* every command of ours */
 
@@ -35,6 +37,60 @@ struct setup_mark {
 	int	 sep;		/* newlines put before the note */
 	int	 level;		/* enum setup_level */
 };
+
+#define SETUP_DEPTH 3		/* of directories that setup makes */
+
+struct setup_target {
+	const char	*name;
+	const char	*dirs[SETUP_DEPTH + 1];	/* one in the other */
+	const char	*note;		/* file, in the directory */
+	int		 note_depth;	/* of this depth */
+	const char	*begin, *head;	/* of the note */
+	const char	*hooks;		/* file in the first, or NULL */
+	const char	*then;		/* what is left to do, or NULL */
+};
+
+struct setup_file {
+	const char	*name;
+	int		 depth;
+	char		 path[64];	/* from the project, for people */
+	bool		 had, has;	/* before, and after */
+	struct buf	 was, is;
+	mode_t		 mode;
+};
+
+struct setup {
+	const struct cmd *cmd;
+	const struct setup_target *t;
+	int		 project;	/* directory */
+	const char	*instance;	/* NULL: whichever it is then */
+	struct setup_file note, hooks;
+	struct setup_mark mark;
+};
+
+/* ----------------------------------------------------------- setup_file.c */
+
+/* Say what is wrong with a file. Returns an exit code, as those below do. */
+int	setup_fail_file(const struct setup *, const char *path, int rc)
+	    AC_NONNULL(1, 2);
+
+/* How many of the target's directories are missing, or a negative errno. */
+int	setup_missing(const struct setup *) AC_NONNULL(1) AC_MUST_CHECK;
+
+/* Read a file; that there is none is no error. Its bufs are the caller's. */
+int	setup_load(struct setup *, struct setup_file *, const char *name,
+	    int depth) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+bool	setup_changes(const struct setup_file *) AC_NONNULL(1);
+
+/*
+ * Write, make or remove it, whole and with the mode it had, if there are
+ * changes and it still is what it was when it was loaded.
+ */
+int	setup_store(const struct setup *, const struct setup_file *)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/* Directories that setup made go, where nothing else is in them by now. */
+void	setup_drop_dirs(const struct setup *) AC_NONNULL(1);
 
 /* ----------------------------------------------------------- setup_note.c */
 
