@@ -16,7 +16,7 @@
  */
 #define COMMANDS(X) \
 	X(serve) X(daemon) X(status) \
-	X(send) X(read) X(wait) X(listen) \
+	X(send) X(reply) X(read) X(wait) X(listen) \
 	X(channels) X(agents) X(create) X(invite) \
 	X(propose) X(accept) X(reject) X(complete) X(dispute) \
 	X(receipts) X(ratings) \

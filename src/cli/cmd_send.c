@@ -8,42 +8,28 @@
 
 #include "cli/cmd.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/rnd.h"
 #include "cli/agent_key.h"
-#include "cli/drop.h"
-#include "cli/line.h"
-#include "cli/inst.h"
+#include "cli/letter.h"
 #include "cli/out.h"
 #include "cli/remote.h"
 #include "lib/echo.h"
-
-enum { OPT_NO_WAIT = OPT_OWN, OPT_ENCRYPT };
 
 #define ID_LEN	16
 
 static const struct cmd_opt send_opts[] = {
 	{ 'r', "reply-to", "ID", "msg_id of the message this answers" },
-	{ OPT_ENCRYPT, "encrypt", NULL, "so that only @agent can read it" },
-	{ OPT_NO_WAIT, "no-wait", NULL, "don't wait for the receipt" },
+	CMD_OPTS_LETTER,
 	CMD_OPT_TIMEOUT("wait so long for the receipt [30s; relay: 10s]"),
 	CMD_OPT_JSON,
 	CMD_OPT_INSTANCE,
 	CMD_OPTS_REMOTE,
 	CMD_OPT_DIR,
 	CMD_OPT_END
-};
-
-struct letter {
-	const char	*target;
-	const char	*reply_to;	/* or NULL */
-	struct buf	 content;
-	bool		 no_wait, encrypt;
 };
 
 /* ------------------------------------------------------ through a relay */
@@ -139,99 +125,19 @@ send_remote(const struct cmd_line *cl, const struct letter *l)
 
 /* ---------------------------------------------------- through the daemon */
 
-/*
- * Be in the channel that we have no directory of. Making it would make the
- * channel: a misspelled name is to be refused.
- */
-static int
-join_first(struct inst *in, const struct cmd_line *cl, const char *target,
-    int64_t timeout_ms)
-{
-	struct spool_box *box;
-
-	if (target[0] != '#' || spool_box(in->sp, target, false, &box) == 0)
-		return EXIT_OK;
-	return line_join(in, cl->cmd, target, timeout_ms);
-}
-
 static int
 send_local(const struct cmd_line *cl, const struct letter *l)
 {
-	struct buf text = BUF_INIT, receipt = BUF_INIT;
-	int64_t timeout = cl->timeout_ms >= 0 ? cl->timeout_ms : LINE_MS;
 	struct inst in;
 	int code = inst_open(&in, cl, true);
 
-	/* As JSON: bare text that looks like JSON would be taken for it. */
-	buf_adds(&text, "{\"content\":");
-	wire_json_str(&text, l->content.p, l->content.len);
-	if (l->reply_to != NULL) {
-		buf_adds(&text, ",\"in_reply_to\":");
-		wire_json_str(&text, l->reply_to, strlen(l->reply_to));
-	}
-	if (l->encrypt)
-		buf_adds(&text, ",\"encrypt\":true");
-	buf_adds(&text, "}\n");
 	if (code == EXIT_OK)
-		code = join_first(&in, cl, l->target, timeout);
-	if (code == EXIT_OK)
-		code = drop_send(&in, cl->cmd, l->target, &text,
-		    l->no_wait ? -1 : timeout, &receipt);
+		code = letter_drop(&in, cl, l);
 	inst_close(&in);
-	if (code == EXIT_OK && cl->json)
-		code = out_put(&receipt);
-	buf_fini(&text);
-	buf_fini(&receipt);
 	return code;
 }
 
 /* ----------------------------------------------------------------------- */
-
-/* All of standard input, without the last line's newline. */
-static int
-read_stdin(const struct cmd *cmd, struct buf *out)
-{
-	while (out->len <= SPOOL_MSG_MAX) {
-		char *p = buf_reserve(out, 65536);
-		ssize_t n = p != NULL ? read(STDIN_FILENO, p, 65536) : -1;
-
-		if (p == NULL)
-			return cmd_fail(cmd, EXIT_FAILED, "out of memory");
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return cmd_fail(cmd, EXIT_FAILED,
-			    "standard input: %s", strerror(errno));
-		if (n == 0)
-			break;
-		out->len += (size_t)n;
-		out->p[out->len] = '\0';
-	}
-	if (out->len > 0 && out->p[out->len - 1] == '\n')
-		out->p[--out->len] = '\0';
-	return EXIT_OK;
-}
-
-static int
-check(const struct cmd *cmd, const struct letter *l)
-{
-	const struct buf *b = &l->content;
-
-	if (!wire_channel_ok(l->target, strlen(l->target)) &&
-	    !wire_agent_id_ok(l->target, strlen(l->target)))
-		return cmd_usage(cmd, "'%s' is no target: '#general' or "
-		    "@1f3a9c02 is (quote the '#' from the shell)", l->target);
-	if (l->encrypt && l->target[0] != '@')
-		return cmd_usage(cmd, "only what goes to an @agent can be "
-		    "encrypted");
-	if (b->len == 0)
-		return cmd_usage(cmd, "the message is empty");
-	if (b->len > SPOOL_MSG_MAX)
-		return cmd_usage(cmd, "the message is longer than 1 MiB");
-	if (!wire_utf8_ok(b->p, b->len))
-		return cmd_usage(cmd, "the message is not UTF-8 text");
-	return EXIT_OK;
-}
 
 static int
 send_run(const struct cmd *cmd, int argc, char **argv)
@@ -254,16 +160,7 @@ send_run(const struct cmd *cmd, int argc, char **argv)
 			break;
 		}
 	l.target = cl.argv[0];
-	if (strcmp(cl.argv[1], "-") == 0)
-		code = read_stdin(cmd, &l.content);
-	else {
-		buf_adds(&l.content, cl.argv[1]);
-		code = EXIT_OK;
-	}
-	if (code == EXIT_OK && buf_err(&l.content) < 0)
-		code = cmd_fail(cmd, EXIT_FAILED, "out of memory");
-	if (code == EXIT_OK)
-		code = check(cmd, &l);
+	code = letter_read(cmd, &l, cl.argv[1]);
 	if (code == EXIT_OK)
 		code = cl.server != NULL ? send_remote(&cl, &l) :
 		    send_local(&cl, &l);

@@ -23,6 +23,7 @@ libcli_la_SOURCES = \
 	%D%/cmd_read.c \
 	%D%/cmd_receipts.c \
 	%D%/cmd_reject.c \
+	%D%/cmd_reply.c \
 	%D%/cmd_send.c \
 	%D%/cmd_serve.c \
 	%D%/cmd_setup.c \
@@ -40,6 +41,7 @@ libcli_la_SOURCES = \
 	%D%/here.c \
 	%D%/llm.c %D%/llm.h \
 	%D%/inst.c %D%/inst.h \
+	%D%/letter.c %D%/letter.h \
 	%D%/line.c %D%/line.h \
 	%D%/opt.c \
 	%D%/out.c %D%/out.h \

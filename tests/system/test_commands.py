@@ -180,6 +180,48 @@ def test_a_reason_cannot_act_on_the_terminal(started):
         harness.Background.call(close())
 
 
+# --------------------------------------------------------------------- reply
+
+
+def test_reply_goes_where_it_was_said_in_its_thread(duo):
+    said = duo.hears("in the channel")
+    name = os.listdir(duo.d.box(duo.channel) / "new")[0]
+    for given in (said["msg_id"][:-1], said["msg_id"], name, name[:20],
+                  "%s/new/%s" % (duo.channel, name)):
+        assert duo.local("reply", given, "to " + given).code == OK
+        m = duo.friend.expect("MSG", content="to " + given)
+        assert (m["to"], m["in_reply_to"]) == (duo.channel, said["msg_id"])
+    duo.friend.msg(duo.d.id, "in private")
+    said = duo.d.received(duo.friend.id, "in private")
+    p = duo.local("reply", "--json", said["msg_id"], "among us")
+    assert p.code == OK and json.loads(p.out)["target"] == duo.friend.id
+    m = duo.friend.expect("MSG", content="among us")
+    assert (m["to"], m["in_reply_to"]) == (duo.friend.id, said["msg_id"])
+    # Our own is followed up where it went, not sent to ourselves.
+    assert duo.local("reply", m["msg_id"], "and more").code == OK
+    assert duo.friend.expect("MSG", content="and more")["to"] == duo.friend.id
+
+
+def test_reply_to_what_only_the_ring_still_has(duo):
+    said = duo.hears("read and thrown away")
+    for name in os.listdir(duo.d.box(duo.channel) / "new"):
+        (duo.d.box(duo.channel) / "new" / name).unlink()
+    assert duo.local("reply", said["msg_id"], "late").code == OK
+    assert duo.friend.expect("MSG", content="late")["in_reply_to"] == \
+        said["msg_id"]
+
+
+def test_reply_to_no_message_or_to_several(duo):
+    first, second = duo.hears("one"), duo.hears("two")
+    p = duo.local("reply", "no-such-message", "x")
+    assert p.code == NOT_FOUND and "no-such-message" in p.err
+    common = os.path.commonprefix([first["msg_id"], second["msg_id"]])
+    p = duo.local("reply", common, "x")
+    assert p.code == USAGE and "2 messages" in p.err
+    assert duo.local("reply", first["msg_id"], "").code == USAGE
+    assert duo.local("reply", "new/", "x").code == USAGE
+
+
 # ------------------------------------------------------------------ identity
 
 
