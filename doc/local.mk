@@ -1,6 +1,7 @@
 dist_man_MANS += \
 	%D%/man/agentchat.1 \
 	%D%/man/agentchat-channels.1 \
+	%D%/man/agentchat-connect.1 \
 	%D%/man/agentchat-daemon.1 \
 	%D%/man/agentchat-deploy.1 \
 	%D%/man/agentchat-doctor.1 \

@@ -15,7 +15,7 @@
  * entry in a manual page, and completions follow; tests check all of it.
  */
 #define COMMANDS(X) \
-	X(serve) X(daemon) X(status) \
+	X(serve) X(connect) X(daemon) X(status) \
 	X(send) X(reply) X(read) X(wait) X(listen) \
 	X(channels) X(agents) X(create) X(invite) \
 	X(propose) X(accept) X(reject) X(complete) X(dispute) \

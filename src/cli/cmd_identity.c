@@ -1,5 +1,5 @@
 /*
- * cmd_identity.c - agentchat identity: the key that an agent is known by.
+ * cmd_identity.c - agentchat identity: the key an agent is known by.
  */
 #include "config.h"
 
@@ -367,7 +367,7 @@ identity_run(const struct cmd *cmd, int argc, char **argv)
 const struct cmd cmd_identity = {
 	.name = "identity",
 	.args = "[reason]",
-	.summary = "Make, show and export the key that an agent is known by",
+	.summary = "Make, show and export the key an agent is known by",
 	.about = "The key stays in its file, mode 600; who has it is the agent. "
 	    "The agent's id\nis made from the public half.",
 	.opts = identity_opts,

@@ -149,15 +149,10 @@ on_ready(void *arg, const struct client_info *info)
 static void
 acknowledge(struct listener *l, const struct wire_msg *m)
 {
-	int64_t seq = wire_int(m, WF_MAILBOX_SEQ, -1);
 	struct buf b = BUF_INIT;
 
-	if (seq < 0 || !client_info(l->client)->caps_ack)
-		return;
-	wire_begin(&b, WIRE_ACK);
-	wire_put_int(&b, WF_MAILBOX_SEQ, seq);
-	wire_end(&b);
-	tell(l, &b);
+	if (remote_make_ack(&b, m, client_info(l->client)))
+		tell(l, &b);
 	buf_fini(&b);
 }
 

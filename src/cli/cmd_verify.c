@@ -99,6 +99,7 @@ const struct cmd cmd_verify = {
 	.name = "verify",
 	.args = "server @agent",
 	.summary = "Let an agent prove its key",
+	.with = "identity",
 	.about = "Prints the agent's id and key. Exit 0: it has the key, and "
 	    "the instance knows no\nother of it; 4: it gave no proof, or has "
 	    "another key than known_agents says.",

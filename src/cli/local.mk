@@ -8,6 +8,7 @@ libcli_la_SOURCES = \
 	%D%/cmd_agents.c \
 	%D%/cmd_channels.c \
 	%D%/cmd_complete.c \
+	%D%/cmd_connect.c \
 	%D%/cmd_create.c \
 	%D%/cmd_daemon.c \
 	%D%/cmd_deploy.c \
@@ -31,6 +32,7 @@ libcli_la_SOURCES = \
 	%D%/cmd_verify.c \
 	%D%/cmd_wait.c \
 	%D%/deal.c %D%/deal.h \
+	%D%/chat.h %D%/chat_hear.c %D%/chat_rooms.c %D%/chat_say.c \
 	%D%/complete.c %D%/complete.h \
 	%D%/deploy_akash.c %D%/deploy_akash.h \
 	%D%/drop.c %D%/drop.h \
@@ -51,8 +53,10 @@ libcli_la_SOURCES = \
 	%D%/setup.h %D%/setup_file.c %D%/setup_hooks.c %D%/setup_note.c \
 	%D%/show.c %D%/show.h \
 	%D%/state.c %D%/state.h \
+	%D%/tty.c %D%/tty.h \
 	%D%/yaml.c %D%/yaml.h
-libcli_la_LIBADD = librelay.la libdaemon.la libdeploy.la liblib.la libledger.la libident.la libwire.la \
+libcli_la_CFLAGS = $(AM_CFLAGS) $(EDIT_CFLAGS)
+libcli_la_LIBADD = $(EDIT_LIBS) librelay.la libdaemon.la libdeploy.la liblib.la libledger.la libident.la libwire.la \
 	libspool.la libbase.la
 
 bin_PROGRAMS += agentchat

@@ -229,6 +229,20 @@ remote_accept(void *arg, const struct wire_msg *m, const char *text,
 	    (channel != NULL && strcmp(channel, want->channel) == 0));
 }
 
+bool
+remote_make_ack(struct buf *b, const struct wire_msg *m,
+    const struct client_info *info)
+{
+	int64_t seq = wire_int(m, WF_MAILBOX_SEQ, -1);
+
+	if (seq < 0 || !info->caps_ack)
+		return false;
+	wire_begin(b, WIRE_ACK);
+	wire_put_int(b, WF_MAILBOX_SEQ, seq);
+	wire_end(b);
+	return true;
+}
+
 int
 remote_join(struct remote *r, const char *channel)
 {

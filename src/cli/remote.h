@@ -64,6 +64,13 @@ struct remote_want {
 int	remote_accept(void *arg, const struct wire_msg *, const char *text,
 	    size_t len);
 
+/*
+ * Append the ACK that a message of the mailbox asks for, once it is where it
+ * can't be lost; false: it asks for none.
+ */
+bool	remote_make_ack(struct buf *, const struct wire_msg *,
+	    const struct client_info *) AC_NONNULL(1, 2, 3);
+
 /* Join the channel and wait for JOINED: an exit code, as remote_ask(). */
 int	remote_join(struct remote *, const char *channel)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;

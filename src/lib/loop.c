@@ -46,10 +46,11 @@ struct loop {
 	struct gather		*gather;	/* NULL: nobody asked for it */
 	struct loop_socket	*sockets;
 	struct loop_timer	*timers;
-	bool			 stop;
+	bool			 stop, ending;
 };
 
 struct watch {
+	struct loop	*loop;
 	struct lws	*wsi;
 	int		 fd;	/* the duplicate */
 	loop_fd_fn	*fn;
@@ -85,8 +86,12 @@ watch_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	case LWS_CALLBACK_RAW_CLOSE_FILE:
 		/* Closed under us (a hang-up, or the loop ends). */
 		w = lws_get_opaque_user_data(wsi);
-		if (w != NULL)
-			w->wsi = NULL;
+		if (w == NULL)
+			break;
+		w->wsi = NULL;
+		/* Of a hang-up the reader finds the end: it is readable. */
+		if (!w->loop->ending)
+			w->fn(w->arg);
 		break;
 	default:
 		break;
@@ -174,6 +179,7 @@ loop_free(struct loop *l)
 {
 	if (l == NULL)
 		return;
+	l->ending = true;
 	lws_context_destroy(l->cx);
 	gather_free(l->gather);
 	free(l);
@@ -315,20 +321,28 @@ loop_watch(struct loop *l, int fd, loop_fd_fn *fn, void *arg, void **id)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 	lws_sock_file_fd_type desc;
-	int rc;
+	int rc, flags;
 
 	if (w == NULL)
 		return -ENOMEM;
+	flags = fcntl(fd, F_GETFL);
 	desc.filefd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (desc.filefd == -1) {
 		rc = -errno;
 		free(w);
 		return rc;
 	}
+	w->loop = l;
 	w->fn = fn;
 	w->arg = arg;
 	w->wsi = lws_adopt_descriptor_vhost(l->vh, LWS_ADOPT_RAW_FILE_DESC,
 	    desc, l->protocols[0].name, NULL);
+	/*
+	 * It has been made non-blocking, for all who have it: a terminal is the
+	 * shell's, too. Who reads knows that there is something.
+	 */
+	if (flags != -1)
+		(void)fcntl(fd, F_SETFL, flags);
 	if (w->wsi == NULL) {
 		close(desc.filefd);
 		free(w);

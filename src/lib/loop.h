@@ -37,7 +37,8 @@ void	loop_nudge(struct loop *) AC_NONNULL(1);
 
 /*
  * Call fn when fd is readable. The loop dups it: the caller keeps its own and
- * may close it at any time after loop_unwatch(). *id: for loop_unwatch().
+ * may close it at any time after loop_unwatch(). *id: for loop_unwatch(). When
+ * the other end of a pipe or terminal has gone, fn is called once, for good.
  */
 typedef void loop_fd_fn(void *arg);
 int	loop_watch(struct loop *, int fd, loop_fd_fn *, void *arg, void **id)

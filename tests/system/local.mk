@@ -6,6 +6,7 @@ SYSTEM_TESTS = \
 	%D%/test_cli_outcomes.py \
 	%D%/test_cli_table.py \
 	%D%/test_completion.py \
+	%D%/test_connect.py \
 	%D%/test_commands.py \
 	%D%/test_deploy.py \
 	%D%/test_doctor.py \

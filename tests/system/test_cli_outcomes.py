@@ -32,6 +32,9 @@ DEAL = "a deal is made with all five in test_work.py"
 ROWS = {
     "serve": Row(None, (TRY_AGAIN, "in use|another", "--host", "127.0.0.1",
                         "--port", "{port}", "--spool", "{new}"), "serves"),
+    "connect": Row((*NO_RELAY, NOBODY),
+                   (REFUSED, "#nosuch.*/create", "{url}", "-j", "#nosuch"),
+                   ("{url}",)),
     "daemon": Row((*NO_RELAY, NOBODY, "--dir", "{new}", "-b"),
                   (TRY_AGAIN, "running", "{url}", "{dir}"),
                   ("--list", "{dir}")),
@@ -39,6 +42,9 @@ ROWS = {
     "send": Row((*NO_RELAY, NOBODY, "#general", "x"),
                 (*NO_CHANNEL, "{dir}", "#nosuch", "x"),
                 ("{dir}", "#general", "hello")),
+    "reply": Row((*NO_INSTANCE, "--dir", "{new}", "x", "y"),
+                 (NOT_FOUND, "'nosuch'.*msg_id", "{dir}", "nosuch", "y"),
+                 ("{dir}", "{said}", "in reply")),
     "read": Row((*NO_INSTANCE, "--dir", "{new}"), None, ("{dir}",)),
     "wait": Row((*NO_INSTANCE, "--dir", "{new}"), None,
                 ("{dir}", "-t", "1ms", "--timeout-ok")),
@@ -93,14 +99,14 @@ def world():
     daemon = Daemon(relay.url, root=root)
     friend = Daemon(relay.url, root=root, name="friend")
     friend.outbox({"to": "#general", "content": "hello"})
-    daemon.received("#general", "hello")
+    said = daemon.received("#general", "hello")["msg_id"]
     key, full = root / "key.json", root / "full"
     assert run("identity", "--generate", "--file", key).code == OK
     assert run("deploy", "--provider", "docker", "--output", full).code == OK
     (full / "Dockerfile").write_text("FROM mine\n")
     yield {"url": relay.url, "port": str(relay.port), "dir": str(root),
            "key": str(key), "full": str(full),
-           "friend": friend.id, "me": daemon.id}
+           "friend": friend.id, "me": daemon.id, "said": said}
     assert [p.stop() for p in (daemon, friend, relay)] == [OK] * 3
 
 
