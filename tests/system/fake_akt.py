@@ -29,10 +29,15 @@ def chain(**change):
         now = {}
     if change:
         now.update(change)
-        new = DIR / "chain.new"
-        new.write_text(json.dumps(now))
-        new.rename(path)
+        tell("chain.json", json.dumps(now))
     return now
+
+
+def tell(name, text):
+    """A file that a test looks for: whole as soon as it is there."""
+    new = DIR / (name + ".new")
+    new.write_text(str(text))
+    new.rename(DIR / name)
 
 
 def log(args):
@@ -65,7 +70,7 @@ def wait_for_interrupt(dseq):
                  dseq=int(dseq), cleanup="akt close " + dseq))
         os._exit(1)
     signal.signal(signal.SIGINT, interrupted)
-    (DIR / "waiting").write_text(str(os.getpid()))
+    tell("waiting", os.getpid())
     while True:
         signal.pause()
 
@@ -86,7 +91,7 @@ def deploy(args):
             os._exit(1)
         signal.signal(signal.SIGINT, canceled)
     if MODE in ("in-flight", "slow"):
-        (DIR / "waiting").write_text(str(os.getpid()))
+        tell("waiting", os.getpid())
         while not (DIR / "go").exists():
             time.sleep(0.01)
     chain(**{dseq: "active"})
@@ -141,7 +146,7 @@ def deploy(args):
     if MODE == "deaf":
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         put(created)
-        (DIR / "waiting").write_text(str(os.getpid()))
+        tell("waiting", os.getpid())
         time.sleep(600)
     if MODE == "lies":
         put(line("deploy", "create-deployment", outputs={"dseq": "0x10"}),

@@ -112,9 +112,9 @@ class Proc:
     count = 0
 
     def __init__(self, *argv, name=None, cwd=None, stdin=None, env=None,
-                 wrap=(), program=AGENTCHAT):
+                 wrap=(), program=None):
         Proc.count += 1
-        self.argv = [str(x) for x in (*wrap, program, *argv)]
+        self.argv = [str(x) for x in (*wrap, program or AGENTCHAT, *argv)]
         self.name = "%03d-%s" % (Proc.count, name or (argv or ["none"])[0])
         log = TMP / "log"
         log.mkdir(exist_ok=True)

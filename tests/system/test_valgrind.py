@@ -42,7 +42,9 @@ exec %s -q --error-exitcode=%d --leak-check=full \\
     monkeypatch.setattr(harness, "AGENTCHAT", str(wrapper))
     monkeypatch.setattr(harness, "DEADLINE", DEADLINE)
     yield
-    found = "".join(p.read_text() for p in tmp_path.glob("valgrind.*"))
+    logs = list(tmp_path.glob("valgrind.*"))
+    assert logs, "nothing ran under valgrind"
+    found = "".join(p.read_text() for p in logs)
     assert "ERROR SUMMARY" not in found and " at 0x" not in found, found
 
 
