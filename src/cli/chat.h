@@ -74,6 +74,10 @@ struct chat {
 	size_t		 nnicks, nicks_cap;
 	struct said	 said[CHAT_PENDING_MAX];	/* oldest first */
 	size_t		 nsaid;
+
+	/* Through a pipe, lines are taken one after the other. */
+	struct buf	 held;		/* a command, until all is confirmed */
+	bool		 asked;		/* to come in or out, without answer */
 };
 
 /* ------------------------------------------------------- cmd_connect.c */
@@ -91,7 +95,11 @@ void	chat_note(struct chat *, const char *fmt, ...) AC_NONNULL(1, 2)
  */
 void	chat_refuse(struct chat *, const char *fmt, ...) AC_NONNULL(1, 2)
 	    AC_PRINTF(2, 3);
-/* Through a pipe: the end, if there is nothing more to say or to wait for. */
+/*
+ * Something has changed: read on, or wait with that. Through a pipe a command
+ * waits until what was said before it is confirmed, and the end comes when
+ * there is nothing more to say or to wait for.
+ */
 void	chat_settle(struct chat *) AC_NONNULL(1);
 /* Queue a message to the relay and clear the buf. false: it didn't take it. */
 bool	chat_tell(struct chat *, struct buf *) AC_NONNULL(1, 2);

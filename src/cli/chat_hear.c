@@ -217,6 +217,7 @@ on_joined(struct chat *c, const struct wire_msg *m)
 		return;
 	again = r->wanted && r->seq >= 0;
 	r->in = r->wanted = true;
+	c->asked = false;
 	buf_adds(&b, again ? "* back in " : "* joined ");
 	out_text(&b, channel, strlen(channel));
 	buf_adds(&b, ":");
@@ -265,6 +266,8 @@ on_left(struct chat *c, const struct wire_msg *m)
 		return;
 	chat_note(c, "left %s", channel);
 	chat_room_drop(c, r);
+	c->asked = false;
+	chat_settle(c);
 }
 
 static void
@@ -329,17 +332,20 @@ chat_hear(struct chat *c, const struct wire_msg *m)
 		chat_note(c, "some messages are missing here");
 		break;
 	case WIRE_ERROR:
-		if (!chat_refused(c, m))
-			chat_note(c, "%s: %s", wire_str(m, WF_CODE) != NULL ?
-			    wire_str(m, WF_CODE) : "refused",
-			    wire_str(m, WF_MESSAGE) != NULL ?
-			    wire_str(m, WF_MESSAGE) : "");
+		if (chat_refused(c, m))
+			break;
+		chat_refuse(c, "%s: %s", wire_str(m, WF_CODE) != NULL ?
+		    wire_str(m, WF_CODE) : "refused",
+		    wire_str(m, WF_MESSAGE) != NULL ?
+		    wire_str(m, WF_MESSAGE) : "");
+		c->asked = false;
+		chat_settle(c);
 		break;
 	default:
 		if (!show_is_message(m->type))
 			break;
-		(void)chat_confirmed(c, m);
 		on_said(c, m);
+		(void)chat_confirmed(c, m);
 		chat_pump(c);
 		break;
 	}

@@ -72,7 +72,7 @@ join_refused(struct chat *c, const char *re, const char *code,
 		    name);
 	else
 		chat_refuse(c, "not in %s: %s: %s", name, code, why);
-	r->wanted = false;
+	r->wanted = c->asked = false;
 	if (r->kept.len == 0)
 		chat_room_drop(c, r);
 	chat_pump(c);		/* what waited for it is refused in its turn */
@@ -88,8 +88,6 @@ forget(struct chat *c, size_t i)
 	buf_fini(&c->said[i].text);
 	memmove(&c->said[i], &c->said[i + 1],
 	    (--c->nsaid - i) * sizeof(c->said[0]));
-	if (!c->input_ended)
-		tty_pause(c->tty, false);
 	chat_settle(c);
 }
 
@@ -226,8 +224,7 @@ say(struct chat *c, const char *to, const char *text, size_t len)
 		buf_fini(&s->text);
 		return;
 	}
-	if (++c->nsaid == CHAT_PENDING_MAX)
-		tty_pause(c->tty, true);
+	c->nsaid++;
 	if (!c->ready)
 		chat_note(c, "offline: it is sent when the relay is back");
 	chat_pump(c);
@@ -270,7 +267,7 @@ do_join(struct chat *c, char *arg)
 	if (r == NULL)
 		return;
 	if (!r->in) {
-		r->wanted = true;
+		r->wanted = c->asked = true;
 		chat_join(c, r);
 	}
 	chat_switch(c, r);
@@ -288,7 +285,7 @@ do_create(struct chat *c, char *arg)
 	if (*arg == '\0' || channel_of(c, arg) == NULL ||
 	    (r = chat_room_make(c, arg)) == NULL)
 		return;
-	r->wanted = true;
+	r->wanted = c->asked = true;
 	chat_switch(c, r);
 	begin_join(&b, WIRE_CREATE_CHANNEL, r->name);
 	if (strcmp(how, "private") == 0)
@@ -306,9 +303,10 @@ do_leave(struct chat *c, char *arg)
 
 	if (r == NULL)
 		chat_note(c, "not in '%s'", arg);
-	else if (r->name[0] == '#' && r->in)
+	else if (r->name[0] == '#' && r->in) {
+		c->asked = true;
 		ask(c, WIRE_LEAVE, r->name);
-	else
+	} else
 		chat_room_drop(c, r);
 }
 

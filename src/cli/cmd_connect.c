@@ -82,7 +82,22 @@ chat_refuse(struct chat *c, const char *fmt, ...)
 void
 chat_settle(struct chat *c)
 {
-	if (c->terminal || !c->input_ended || !c->ready || c->nsaid > 0)
+	bool hold = c->nsaid == CHAT_PENDING_MAX;
+
+	if (!c->terminal && c->held.len > 0 && c->ready && !c->asked &&
+	    c->nsaid == 0) {
+		struct buf command = c->held;
+
+		c->held = (struct buf)BUF_INIT;
+		chat_typed(c, command.p, command.len);
+		buf_fini(&command);
+	}
+	if (!c->terminal)
+		hold |= !c->ready || c->asked || c->held.len > 0;
+	if (!c->input_ended)
+		tty_pause(c->tty, hold);
+	if (c->terminal || !c->input_ended || !c->ready || c->nsaid > 0 ||
+	    c->held.len > 0)
 		return;
 	for (size_t i = 0; i < c->nrooms; i++)
 		if (c->rooms[i]->wanted && !c->rooms[i]->in)
@@ -165,7 +180,7 @@ on_down(void *arg, int rc, const char *why, int64_t retry_ms)
 {
 	struct chat *c = arg;
 
-	c->ready = false;
+	c->ready = c->asked = false;
 	for (size_t i = 0; i < c->nrooms; i++)
 		c->rooms[i]->in = false;
 	if (c->stopping) {
@@ -184,6 +199,7 @@ on_down(void *arg, int rc, const char *why, int64_t retry_ms)
 	chat_unsent(c);
 	chat_note(c, "the connection ended: %s", why);
 	chat_prompt(c);
+	chat_settle(c);
 }
 
 static const struct client_ops session_ops = {
@@ -220,8 +236,13 @@ on_line(void *arg, const char *text, size_t len)
 {
 	struct chat *c = arg;
 
-	if (!c->input_ended)
+	if (c->input_ended)
+		return;
+	if (!c->terminal && c->nsaid > 0 && text[0] == '/')
+		buf_add(&c->held, text, len);
+	else
 		chat_typed(c, text, len);
+	chat_settle(c);
 }
 
 static void
@@ -293,6 +314,7 @@ converse(struct chat *c)
 		loop_timer_set(c->timer, c->cl->timeout_ms >= 0 ?
 		    c->cl->timeout_ms : REMOTE_TIMEOUT_MS);
 		chat_prompt(c);
+		chat_settle(c);
 		rc = loop_run(c->loop);
 	}
 	tty_close(c->tty);
@@ -339,6 +361,7 @@ connect_run(const struct cmd *cmd, int argc, char **argv)
 	for (size_t i = 0; i < c->nsaid; i++)
 		buf_fini(&c->said[i].text);
 	chat_rooms_fini(c);
+	buf_fini(&c->held);
 	free(c);
 	return code;
 }

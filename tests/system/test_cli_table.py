@@ -158,6 +158,22 @@ def test_the_manual_has_the_command_and_its_options(command):
 
 
 @each
+def test_the_synopsis_in_the_manual_has_nothing_that_the_table_hasnt(command):
+    names = {n for _, n, _ in usage(command)[1]}
+    letters = {s for s, _, _ in usage(command)[1] if s}
+    for page in pages(command):
+        synopsis = page.split(".Sh SYNOPSIS", 1)[1].split(".Sh ", 1)[0]
+        for block in synopsis.split(".Nm agentchat\n"):
+            if not re.match(r"\.Cm %s$" % command, block, re.M):
+                continue
+            for flag in re.findall(r"Fl (\S+)", block):
+                if flag[0] == "-":
+                    assert flag[1:] in names, "-" + flag
+                else:       # "-elrs": each of them
+                    assert set(flag) <= letters, "-" + flag
+
+
+@each
 def test_a_system_test_runs_the_command(command):
     for path in HERE.glob("*.py"):
         if path.name != "test_cli_table.py" and \

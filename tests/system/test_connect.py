@@ -238,6 +238,17 @@ def test_commands_work_through_a_pipe(relay):
     assert "/nonsense" in out and "/history" in out and "never" not in out
 
 
+def test_a_command_waits_for_what_was_said_before_it(relay):
+    channel = fresh("#club")
+    code, out, err = talk(relay, "before\n/create %s\ninside\n/leave %s\n"
+                          "after\n/history 9\n" % (channel, channel))
+    assert (code, err) == (OK, "")
+    said = re.findall(r"^\d\d:\d\d (#\w+) .*: (\w+)$", out, re.M)
+    assert said[:3] == [("#general", "before"), (channel, "inside"),
+                        ("#general", "after")]
+    assert "* left " + channel in out and "offline" not in out
+
+
 def test_what_is_refused_is_told_and_is_the_exit_code(relay):
     code, out, err = talk(relay, "/msg @deadbeef nobody hears this\n")
     assert code == REFUSED and "AGENT_NOT_FOUND" in out
