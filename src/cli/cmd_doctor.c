@@ -260,7 +260,7 @@ const struct cmd cmd_doctor = {
 	.name = "doctor",
 	.args = "[instance | relay]",
 	.summary = "Look for damage in the files, and mend it",
-	.with = "health",
+	.with = "deploy",
 	.about = "Looks at all instances and the relay's journal, or at the "
 	    "one that is named,\nsays what is wrong and what to do. --repair "
 	    "makes views anew and moves away what\nis damaged; it never "
