@@ -35,6 +35,9 @@ RUN = "AGENTCHAT_TEST_RUN=%s" % secrets.token_hex(8)
 TMP = pathlib.Path(tempfile.mkdtemp(prefix="agentchat-system-"))
 REPORTS = TMP / "sanitizer"
 REPORTS.mkdir()
+# libedit keeps for ever the names of functions that it was given; nothing else
+# here copies wide strings.
+(TMP / "suppressions").write_text("leak:wcsdup\n")
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
@@ -88,6 +91,8 @@ def environment():
         given = env.get(name)
         env[name] = (given + ":" if given else "") + \
             "exitcode=99:print_stacktrace=1:log_path=%s/report" % REPORTS
+    env["LSAN_OPTIONS"] = "suppressions=%s/suppressions:" \
+        "print_suppressions=0" % TMP
     return env
 
 
