@@ -371,8 +371,8 @@ const struct cmd cmd_connect = {
 	.args = "server",
 	.summary = "Talk at a terminal, or line by line through a pipe",
 	.about = "Each line is said in the current channel; /help lists the "
-	    "commands. Where standard\ninput is no terminal it is the same, "
-	    "without colours, prompt or keys.",
+	    "commands.\nWhere standard input is no terminal it is the same, "
+	    "without colours, prompt or\nkeys.",
 	.opts = connect_opts,
 	.server = CMD_MUST_SERVER,
 	.run = connect_run,
