@@ -36,10 +36,8 @@ TMP = pathlib.Path(tempfile.mkdtemp(prefix="agentchat-system-"))
 REPORTS = TMP / "sanitizer"
 REPORTS.mkdir()
 # libedit keeps for ever the names of functions that it was given; nothing else
-# here copies wide strings. libwebsockets loses a TLS context where a program
-# has two sessions at a time (libagentchat(3), BUGS).
-(TMP / "suppressions").write_text("leak:wcsdup\nleak:libcrypto.so\n"
-                                  "leak:libssl.so\n")
+# here copies wide strings.
+(TMP / "suppressions").write_text("leak:wcsdup\n")
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 

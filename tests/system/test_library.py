@@ -70,8 +70,14 @@ class Installed:
         return out
 
     def start(self, program, *argv):
+        # libwebsockets loses a TLS context where a program has two sessions
+        # at a time (libagentchat(3), BUGS): here only, or ours would hide.
+        known = self.root / "suppressions"
+        known.write_text("leak:libcrypto.so\nleak:libssl.so\n")
         return Proc(*argv, program=program, name=program.name,
-                    env={"LD_LIBRARY_PATH": str(self.lib)})
+                    env={"LD_LIBRARY_PATH": str(self.lib),
+                         "LSAN_OPTIONS": "suppressions=%s:"
+                         "print_suppressions=0" % known})
 
 
 @pytest.fixture(scope="module")
