@@ -271,6 +271,18 @@ class Peer:
         return heard
 
 
+def back(*peers, timeout=120):
+    """Wait until what is said from now on is heard again, among those who
+    talk on. (Their outbox.jsonl is no sign: it need not be empty before they
+    fall silent.)"""
+    said = {p: len(p.said) for p in peers}
+    harness.until(lambda: all(any(x in p.heard for x in other.said[n:])
+                              for other, n in said.items()
+                              for p in peers if p is not other),
+                  lambda: "all to be back: %s" % [p.status for p in peers],
+                  timeout)
+
+
 def lacking(peers):
     """Is anything that was said, and has not failed, still to arrive?"""
     for p in peers:

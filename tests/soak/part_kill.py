@@ -6,7 +6,7 @@ import signal
 import time
 
 import harness
-from load import Account, Peer, balance, settle
+from load import Account, Peer, back, balance, settle
 from harness import until
 
 
@@ -109,9 +109,7 @@ def stopped(seconds, seed=0):
         account.notes.append("after %g s alice is %s" % (
             seconds, a.status.get("state")))
         p.signal(signal.SIGCONT)
-        until(lambda: all(p.status.get("state") == "connected" and
-                          p.pending() < 100 for p in (a, b)),
-              "all to be back", timeout=120)
+        back(a, b)
     finish(account, (a, b))
     a.proc.stop(), b.proc.stop(), relay.stop()
     return account

@@ -9,7 +9,7 @@ import time
 import harness
 from harness import until
 from image import sh
-from load import Account, Peer
+from load import Account, Peer, back
 from part_kill import finish, work
 
 
@@ -92,8 +92,7 @@ def cut_network(seconds, seed=0):
         if seconds >= 46 and seen == "connected":
             account.wrong.append("the dead link was not noticed")
         net.cable(True)
-        until(lambda: b.status.get("state") == "connected" and
-              b.pending() < 100, "bob to be back", timeout=120)
+        back(a, b)
         finish(account, (a, b))
         a.proc.stop(), b.proc.stop(), relay.stop()
     finally:
