@@ -665,6 +665,18 @@ def fresh(kind="#c"):
     return "%s%d" % (kind, _names)
 
 
+def history(relay, channel):
+    """All that the relay has of a channel, as a newcomer gets it."""
+    a = Agent(relay)
+    last = a.join(channel, since=0, epoch=a.welcome["epoch"])["seq"]
+    got = [m for m in a.barrier() if m["type"] == "MSG"]
+    # A long history comes as the socket takes it; a PONG may overtake it.
+    while (got[-1]["seq"] if got else 0) < last:
+        got.append(a.expect("MSG"))
+    a.close()
+    return got
+
+
 # -------------------------------------------------------------- raw sockets
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10

@@ -6,7 +6,7 @@ import os
 import pytest
 
 import harness
-from harness import Agent, Key, Relay, until
+from harness import Agent, Key, Relay, history, until
 
 SEGMENT = 64 << 10
 SMALL = harness.FAST + ("--journal-segment", "64k", "--history", "200")
@@ -25,14 +25,6 @@ def size(relay):
 
 def segments(relay):
     return sorted(os.listdir(os.path.join(relay.spool, "journal")))
-
-
-def history(relay, channel, key=None):
-    a = Agent(relay, key=key)
-    a.join(channel, since=0, epoch=a.welcome["epoch"])
-    got = [m for m in a.barrier() if m["type"] == "MSG"]
-    a.close()
-    return got
 
 
 @pytest.mark.parametrize("kill", [False, True])

@@ -4,7 +4,7 @@ there, and nobody has to do anything about it."""
 import pytest
 
 import harness
-from harness import Agent, Closed, Daemon, Key, Relay, directory
+from harness import Agent, Closed, Daemon, Key, Relay, directory, history
 
 LOAD = harness.FAST + ("--history", "100000")
 
@@ -24,15 +24,6 @@ def hub(started):
             self.relay = started(self.relay.again())
             return self.relay
     return Hub()
-
-
-def history(relay, channel, epoch=None):
-    """All that the relay has of a channel, as a newcomer gets it."""
-    a = Agent(relay)
-    a.join(channel, since=0, epoch=epoch or a.welcome["epoch"])
-    got = a.barrier()
-    a.close()
-    return [m for m in got if m["type"] == "MSG"]
 
 
 def talk_until_killed(relay, kill_after, senders=3):
