@@ -11,7 +11,9 @@ libspool_la_SOURCES = \
 	%D%/journal.c %D%/journal.h %D%/journal_int.h \
 	%D%/lease.c \
 	%D%/lock.c \
-	%D%/outbox.c \
+	%D%/outbox.c %D%/outbox_int.h \
+	%D%/outbox_file.c \
+	%D%/outbox_retire.c \
 	%D%/queue.c %D%/queue_int.h \
 	%D%/queue_items.c \
 	%D%/queue_open.c \
