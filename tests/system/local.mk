@@ -24,6 +24,7 @@ SYSTEM_TESTS = \
 	%D%/test_operator.py \
 	%D%/test_promises.py \
 	%D%/test_protocol.py \
+	%D%/test_ratings.py \
 	%D%/test_readme.py \
 	%D%/test_restart.py \
 	%D%/test_sandbox.py \
