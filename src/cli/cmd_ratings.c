@@ -14,6 +14,7 @@
 
 #include "base/conf.h"
 #include "base/err.h"
+#include "cli/in.h"
 #include "cli/out.h"
 #include "ledger/ledger.h"
 #include "spool/spool.h"
@@ -56,19 +57,18 @@ complain(const struct job *j, const char *what, int rc)
 	    cmd_code(rc), "%s: %s", what, ac_strerror(rc));
 }
 
-/* The directory and the name of a file: the caller's path, or in the root. */
+/* The directory and the name of the ratings, which are to be written there. */
 static int
-locate(const struct job *j, const char *path, const char *standard, int *dir,
-    const char **name, char copy[4096])
+locate(const struct job *j, int *dir, const char **name, char copy[4096])
 {
 	char *slash;
 
-	*name = standard;
-	if (path == NULL)
+	*name = RATINGS;
+	if (j->file == NULL)
 		return spool_root(j->cl->dir, false, dir);
-	if (strlen(path) >= 4096)
+	if (strlen(j->file) >= 4096)
 		return -ENAMETOOLONG;
-	memcpy(copy, path, strlen(path) + 1);
+	memcpy(copy, j->file, strlen(j->file) + 1);
 	slash = strrchr(copy, '/');
 	*name = slash != NULL ? slash + 1 : copy;
 	if (slash != NULL)
@@ -76,21 +76,6 @@ locate(const struct job *j, const char *path, const char *standard, int *dir,
 	*dir = open(slash == NULL ? "." : slash == copy ? "/" : copy,
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return *dir == -1 ? -errno : 0;
-}
-
-static int
-slurp(const struct job *j, const char *path, const char *standard,
-    struct buf *out)
-{
-	const char *name;
-	char copy[4096];
-	int dir, rc = locate(j, path, standard, &dir, &name, copy);
-
-	if (rc < 0)
-		return rc;
-	rc = spool_slurp(dir, name, FILE_MAX, out);
-	close(dir);
-	return rc;
 }
 
 /* --------------------------------------------------------------- from what */
@@ -171,7 +156,8 @@ parse_file(struct job *j, const struct buf *text)
 static int
 from_file(struct job *j)
 {
-	int rc = slurp(j, j->file, RATINGS, &j->raw), code = EXIT_OK;
+	int rc = in_file(j->cl, j->file, RATINGS, FILE_MAX, &j->raw);
+	int code = EXIT_OK;
 
 	if (rc == 0 && j->raw.len > 0)
 		rc = parse_file(j, &j->raw);
@@ -192,7 +178,7 @@ save(struct job *j)
 	struct buf b = BUF_INIT;
 	const char *name;
 	char copy[4096];
-	int dir, rc = locate(j, j->file, RATINGS, &dir, &name, copy);
+	int dir, rc = locate(j, &dir, &name, copy);
 
 	if (rc < 0)
 		return rc;
@@ -211,7 +197,8 @@ from_receipts(struct job *j)
 	struct rating_book *book = NULL;
 	struct buf text = BUF_INIT;
 	size_t used = 0;
-	int rc = slurp(j, j->receipts, RECEIPTS, &text), code = EXIT_OK;
+	int rc = in_file(j->cl, j->receipts, RECEIPTS, FILE_MAX, &text);
+	int code = EXIT_OK;
 
 	if (rc == -ENOENT && j->receipts == NULL)
 		rc = 0;			/* none yet */

@@ -12,15 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "cli/in.h"
 #include "cli/out.h"
 #include "cli/yaml.h"
 #include "ident/ident.h"
 #include "ledger/ledger.h"
-#include "spool/spool.h"
 
 enum { OPT_FORMAT = OPT_OWN, OPT_FILE };
 
@@ -225,48 +224,11 @@ all_lines(struct job *j, const struct buf *text)
 	return rc;
 }
 
-/* A file that is named may be anybody's, and anywhere. */
-static int
-read_named(const char *path, struct buf *out)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
-	ssize_t n = 1;
-
-	if (fd == -1)
-		return -errno;
-	while (rc == 0 && n > 0) {
-		char *p = buf_reserve(out, 65536);
-
-		n = p != NULL ? read(fd, p, 65536) : -1;
-		if (p == NULL)
-			rc = -ENOMEM;
-		else if (n == -1 && errno == EINTR)
-			n = 1;
-		else if (n == -1)
-			rc = -errno;
-		else
-			out->len += (size_t)n;
-		if (out->len > FILE_MAX)
-			rc = -EFBIG;
-	}
-	close(fd);
-	return rc;
-}
-
 static int
 read_file(const struct cmd_line *cl, const char *path, struct buf *out)
 {
-	int root, rc;
+	int rc = in_file(cl, path, RECEIPTS, FILE_MAX, out);
 
-	if (path != NULL) {
-		rc = read_named(path, out);
-	} else {
-		rc = spool_root(cl->dir, false, &root);
-		if (rc == 0) {
-			rc = spool_slurp(root, RECEIPTS, FILE_MAX, out);
-			close(root);
-		}
-	}
 	if (rc == -ENOENT && path == NULL)
 		return EXIT_OK;		/* none yet */
 	if (rc < 0)

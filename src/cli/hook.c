@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "cli/in.h"
 #include "cli/inst.h"
 #include "cli/out.h"
 #include "daemon/daemon.h"
@@ -34,22 +35,9 @@ is_active(void)
 	struct buf b = BUF_INIT;
 	struct wire_msg m;
 	struct wire_value v;
-	int rc = 0;
+	int rc = in_read(STDIN_FILENO, WIRE_TEXT_MAX, &b);
 
 	wire_msg_init(&m);
-	while (rc == 0 && b.len <= WIRE_TEXT_MAX) {
-		char *p = buf_reserve(&b, 65536);
-		ssize_t n = p != NULL ? read(STDIN_FILENO, p, 65536) : -1;
-
-		if (p == NULL)
-			rc = -ENOMEM;
-		else if (n == -1 && errno != EINTR)
-			rc = -errno;
-		else if (n == 0)
-			break;
-		else if (n > 0)
-			b.len += (size_t)n;
-	}
 	if (rc == 0)
 		rc = wire_parse_object(&m, b.p != NULL ? b.p : "", b.len);
 	if (rc == 0) {

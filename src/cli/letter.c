@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "cli/drop.h"
+#include "cli/in.h"
 #include "cli/line.h"
 #include "cli/out.h"
 #include "spool/spool.h"
@@ -18,22 +20,12 @@
 static int
 read_stdin(const struct cmd *cmd, struct buf *out)
 {
-	while (out->len <= SPOOL_MSG_MAX) {
-		char *p = buf_reserve(out, 65536);
-		ssize_t n = p != NULL ? read(STDIN_FILENO, p, 65536) : -1;
+	int rc = in_read(STDIN_FILENO, SPOOL_MSG_MAX, out);
 
-		if (p == NULL)
-			return cmd_fail(cmd, EXIT_FAILED, "out of memory");
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return cmd_fail(cmd, EXIT_FAILED,
-			    "standard input: %s", strerror(errno));
-		if (n == 0)
-			break;
-		out->len += (size_t)n;
-		out->p[out->len] = '\0';
-	}
+	/* -EFBIG: check() says so. */
+	if (rc < 0 && rc != -EFBIG)
+		return cmd_fail(cmd, EXIT_FAILED, "standard input: %s",
+		    ac_strerror(rc));
 	if (out->len > 0 && out->p[out->len - 1] == '\n')
 		out->p[--out->len] = '\0';
 	return EXIT_OK;

@@ -20,8 +20,8 @@ void	line_begin(struct buf *, enum wire_type, char id[LINE_ID_MAX])
 
 /*
  * Append line (one JSON object, without newline) to outbox.jsonl and wait for
- * what becomes of it: its receipt replaces what receipt holds. id is what the
- * line has as "id", and nobody else's.
+ * what becomes of it: its receipt is appended to receipt. id is what the line
+ * has as "id", and nobody else's.
  *
  * Returns an exit code, having said why: EXIT_REFUSED with the reason in
  * failed/, EXIT_TIMEOUT (it stays queued). timeout_ms -1: don't wait.

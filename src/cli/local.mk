@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libcli.la
 libcli_la_SOURCES = \
 	%D%/agent_key.c %D%/agent_key.h \
+	%D%/answer.c %D%/answer.h \
 	%D%/background.c %D%/background.h \
 	%D%/cmd.c %D%/cmd.h \
 	%D%/cmd_accept.c \
@@ -42,6 +43,7 @@ libcli_la_SOURCES = \
 	%D%/identity.h %D%/identity_chain.c \
 	%D%/here.c \
 	%D%/llm.c %D%/llm.h \
+	%D%/in.c %D%/in.h \
 	%D%/inst.c %D%/inst.h \
 	%D%/letter.c %D%/letter.h \
 	%D%/line.c %D%/line.h \
