@@ -1,6 +1,7 @@
 """The table of commands, walked: whatever row is added has to keep the frame's
 promises, be in the manual with all its options, and be tested somewhere."""
 
+import functools
 import pathlib
 import re
 import subprocess
@@ -25,6 +26,7 @@ COMMANDS = re.findall(r"^([a-z]+)\b", overview("--words", "commands"), re.M)
 each = pytest.mark.parametrize("command", COMMANDS)
 
 
+@functools.lru_cache(maxsize=None)
 def usage(command):
     """(operands of the synopsis, options as (short, long, argument))."""
     out = run("help", command).out
@@ -138,39 +140,83 @@ def test_missing_and_superfluous_operands_are_2(command, root):
         is_usage(run(command, *many, env=env))
 
 
+def flags(line):
+    """The options in a line of mdoc, as typed but for the first "-":
+    ".Op Fl i Ar file | Fl -ephemeral" has "i" and "-ephemeral"."""
+    on = False
+    for word in re.sub(r"^\.(It |Op |Pq )?", "", line).split():
+        if word == "Fl":
+            on = True
+        elif re.match(r"[A-Z]", word) and len(word) == 2:
+            on = False      # Ar, Ns, Op, Xr
+        elif on and word not in ("|", ",", "."):
+            yield word
+
+
+def synopsis(page, command):
+    """The options of all forms of the command in the page's synopsis, and
+    whether it says [options] instead of those that many commands have."""
+    text = page.split(".Sh SYNOPSIS", 1)[1].split(".Sh ", 1)[0]
+    forms = [f for f in re.split(r"\.Nm(?: agentchat)?\n", text)
+             if re.match(r"\.Cm %s$" % command, f, re.M)]
+    return ({flag for form in forms for line in form.splitlines()
+             for flag in flags(line)},
+            any("Ar options" in form for form in forms))
+
+
+def forms_of(option):
+    """-b, --background in a synopsis: "b" or "-background"."""
+    short, name, _ = option
+    return {"-" + name} | ({short} if short else set())
+
+
+def described(text):
+    """What follows the synopsis: the options that are explained."""
+    return {flag for line in text.split(".Sh DESCRIPTION", 1)[1].splitlines()
+            for flag in flags(line)}
+
+
+MAIN = (MAN / "agentchat.1").read_text()
+
+
 @each
 def test_the_manual_has_the_command_and_its_options(command):
-    text = (MAN / "agentchat.1").read_text()
-    assert re.search(r"^\.It Ic %s$" % command, text, re.M), \
+    assert re.search(r"^\.It Ic %s$" % command, MAIN, re.M), \
         "agentchat(1) doesn't list " + command
-    if command == "help":
-        return
     found = pages(command)
     assert found, "no page has .Cm %s in its synopsis" % command
-    known = text + "".join(found)
-    for short, name, argument in usage(command)[1]:
-        # ".Fl i , -identity Ar file" or ".Op Fl -poll"
-        assert re.search(r"(Fl|,) -%s\b" % name, known), \
-            "--%s of %s is in no manual page" % (name, command)
-        if short and name != "help":
-            assert re.search(r"(Fl|,) %s\b" % short, known), \
-                "-%s of %s is in no manual page" % (short, command)
+    known = described(MAIN).union(*map(described, found))
+    for option in usage(command)[1]:
+        assert option[1] == "help" or forms_of(option) <= known, \
+            "--%s of %s is not explained" % (option[1], command)
 
 
 @each
-def test_the_synopsis_in_the_manual_has_nothing_that_the_table_hasnt(command):
-    names = {n for _, n, _ in usage(command)[1]}
-    letters = {s for s, _, _ in usage(command)[1] if s}
+def test_synopsis_and_table_have_the_same_options(command):
+    options = [o for o in usage(command)[1] if o[1] != "help"]
+    ours = set().union(*map(forms_of, options))
     for page in pages(command):
-        synopsis = page.split(".Sh SYNOPSIS", 1)[1].split(".Sh ", 1)[0]
-        for block in synopsis.split(".Nm agentchat\n"):
-            if not re.match(r"\.Cm %s$" % command, block, re.M):
-                continue
-            for flag in re.findall(r"Fl (\S+)", block):
-                if flag[0] == "-":
-                    assert flag[1:] in names, "-" + flag
-                else:       # "-elrs": each of them
-                    assert set(flag) <= letters, "-" + flag
+        shown, shared = synopsis(page, command)
+        # "-elrs" is four.
+        single = {s for f in shown for s in ([f] if f[0] == "-" else f)}
+        assert single <= ours, "%s has no %s" % (command, single - ours)
+        for option in options:
+            assert forms_of(option) & single or (
+                shared and forms_of(option) <= described(MAIN) |
+                described(page)), \
+                "--%s of %s isn't in the synopsis" % (option[1], command)
+
+
+@pytest.mark.parametrize("path", sorted(MAN.glob("*.1")),
+                         ids=lambda path: path.name)
+def test_a_page_explains_only_options_that_there_are(path):
+    text = path.read_text()
+    here = [c for c in COMMANDS if path.name == "agentchat.1" or
+            text in pages(c)]
+    ours = set().union(*(forms_of(o) for c in here for o in usage(c)[1]))
+    listed = {f for line in re.findall(r"^\.It Fl .*$", text, re.M)
+              for f in flags(line)}
+    assert listed <= ours | {"-version", "V"}, listed - ours
 
 
 @each
