@@ -334,7 +334,8 @@ enum spool_hint {
 	SPOOL_HINT_BOX = 8,		/* a box lost a sub-folder, or new/ moved */
 	SPOOL_HINT_ALL = 16,		/* anything: events were lost, or no inotify */
 	SPOOL_HINT_RECEIPT = 32,	/* a file came to sent/ or failed/ */
-	SPOOL_HINT_NEW = 64		/* a file came to a box's new/ */
+	SPOOL_HINT_NEW = 64,		/* a file came to a box's new/ */
+	SPOOL_HINT_READ = 128		/* a file left a box's new/ */
 };
 /*
  * wants: the hints asked for. Watches are added as boxes are opened by

@@ -41,6 +41,7 @@
 
 #define OUTBOX "outbox.jsonl"
 #define EVENTS_BYTES (16 << 10)	/* read at a time */
+#define LEAVES (IN_MOVED_FROM | IN_DELETE)	/* of new/: it was read */
 
 /* The watches of a set, by what they are on. */
 enum place {
@@ -323,7 +324,9 @@ event(struct spool_watch *w, const struct inotify_event *ev)
 		if (dir || name[0] == '.' || name[0] == '\0')
 			break;
 		tell(w, s, place == AT_OUT ? SPOOL_HINT_DROP :
-		    place == AT_NEW ? SPOOL_HINT_NEW : SPOOL_HINT_RECEIPT);
+		    place != AT_NEW ? SPOOL_HINT_RECEIPT :
+		    (ev->mask & LEAVES) != 0 ? SPOOL_HINT_READ :
+		    SPOOL_HINT_NEW);
 		break;
 	case PLACES:
 		break;
@@ -460,6 +463,7 @@ int
 spool_watch_box(struct spool_watch *w, struct spool_box *box)
 {
 	struct watch_set *s = box->watched;
+	uint32_t mask = 0;
 
 	if (w->fd == -1 || s != NULL)
 		return 0;
@@ -477,8 +481,11 @@ spool_watch_box(struct spool_watch *w, struct spool_box *box)
 		watch(w, &s->wd[AT_OUT], box->sub[SPOOL_OUT], NULL,
 		    IN_CLOSE_WRITE | IN_MOVED_TO);
 	if ((w->wants & SPOOL_HINT_NEW) != 0)
-		watch(w, &s->wd[AT_NEW], box->sub[SPOOL_NEW], NULL,
-		    IN_MOVED_TO | IN_CREATE);
+		mask |= IN_MOVED_TO | IN_CREATE;
+	if ((w->wants & SPOOL_HINT_READ) != 0)
+		mask |= LEAVES;
+	if (mask != 0)
+		watch(w, &s->wd[AT_NEW], box->sub[SPOOL_NEW], NULL, mask);
 	return 0;
 }
 

@@ -18,6 +18,9 @@
 
 #include "base/conf.h"
 
+#define BEATS		4	/* within the time that we are given */
+#define BEAT_MS_MIN	1000
+
 /* Where to, or -ENOENT: nobody listens. A leading '@' is the NUL of Linux. */
 static int
 address(struct sockaddr_un *sun, socklen_t *len)
@@ -70,18 +73,20 @@ notify_send(const char *state)
 	return put(state, 0);
 }
 
-int
+int64_t
 notify_alive(void)
 {
-	const char *usec = getenv("WATCHDOG_USEC"),
+	const char *text = getenv("WATCHDOG_USEC"),
 	    *pid = getenv("WATCHDOG_PID");
-	int64_t n;
+	int64_t usec, n;
 
-	if (usec == NULL || conf_int(usec, 1, INT64_MAX, &n) < 0)
-		return 0;
+	if (text == NULL || conf_int(text, 1, INT64_MAX, &usec) < 0)
+		return -1;
 	/* It is inherited: meant for our parent, perhaps. */
 	if (pid != NULL && (conf_int(pid, 1, INT64_MAX, &n) < 0 ||
 	    n != (int64_t)getpid()))
-		return 0;
-	return put("WATCHDOG=1", MSG_DONTWAIT);
+		return -1;
+	(void)!put("WATCHDOG=1", MSG_DONTWAIT);
+	n = usec / 1000 / BEATS;
+	return n > BEAT_MS_MIN ? n : BEAT_MS_MIN;
 }

@@ -5,6 +5,8 @@
 #ifndef AC_BASE_NOTIFY_H
 #define AC_BASE_NOTIFY_H
 
+#include <stdint.h>
+
 #include "base/attr.h"
 
 /*
@@ -19,9 +21,12 @@ int	notify_send(const char *state) AC_NONNULL(1);
 
 /*
  * "WATCHDOG=1", from the loop that is to be watched, if the manager watches
- * this process ($WATCHDOG_USEC, $WATCHDOG_PID). Never blocks: -EAGAIN is no
- * harm, the next one comes in time.
+ * this process ($WATCHDOG_USEC, $WATCHDOG_PID). Never blocks, and may get
+ * lost: the next one comes in time.
+ *
+ * Returns milliseconds after which it is to be called again, 1000 or more: a
+ * quarter of what the manager allows. -1: nobody watches.
  */
-int	notify_alive(void);
+int64_t	notify_alive(void);
 
 #endif

@@ -158,10 +158,16 @@ ask_offline(struct daemon *d)
 	d->ask.target[0] = d->ask.why[0] = '\0';
 }
 
+int64_t
+ask_due(const struct daemon *d)
+{
+	return d->ask.on ? d->ask.since_ms + ANSWER_MS : INT64_MAX;
+}
+
 void
 ask_tick(struct daemon *d)
 {
-	if (d->ask.on && clock_mono_ms() - d->ask.since_ms > ANSWER_MS)
+	if (clock_mono_ms() >= ask_due(d))
 		settle(d, "The agent's key is not known, and the relay did "
 		    "not say if it can prove one.");
 }

@@ -345,8 +345,12 @@ on_hint(void *arg, enum spool_hint hint, struct spool_box *box)
 		if (box != NULL)
 			collect_drop(d, box);
 		break;
+	case SPOOL_HINT_READ:
+		views_unread(d);
+		break;
 	case SPOOL_HINT_ALL:
 		bridge_scan(d);
+		views_count(d);
 		break;
 	default:
 		break;

@@ -70,6 +70,14 @@ odd_text(int rc)
 	}
 }
 
+/* How long the queue was is shown, if it has grown. */
+static void
+show(struct daemon *d, size_t before)
+{
+	if (spool_queue_count(d->tx.queue) != before)
+		views_touch(d);
+}
+
 /* Shared by both intakes: 1 if there is more at once. */
 static bool
 took(struct daemon *d, int rc, const char *box, const char *file)
@@ -85,6 +93,7 @@ took(struct daemon *d, int rc, const char *box, const char *file)
 void
 collect_outbox(struct daemon *d)
 {
+	size_t queued = spool_queue_count(d->tx.queue);
 	int again_ms = -1, rc;
 	bool odd;
 
@@ -99,13 +108,14 @@ collect_outbox(struct daemon *d)
 	d->tx.outbox_rc = odd ? rc : 0;
 	if (again_ms >= 0)
 		loop_timer_set(d->tx.intake, again_ms);
-	views_touch(d);
+	show(d, queued);
 	start_sync(d);
 }
 
 void
 collect_drop(struct daemon *d, struct spool_box *box)
 {
+	size_t queued = spool_queue_count(d->tx.queue);
 	bool busy = false;
 	int rc;
 
@@ -116,7 +126,7 @@ collect_drop(struct daemon *d, struct spool_box *box)
 		loop_timer_set(d->tx.drop, 0);
 	else if (busy && !loop_timer_on(d->tx.drop))
 		loop_timer_set(d->tx.drop, BUSY_MS);
-	views_touch(d);
+	show(d, queued);
 	start_sync(d);
 }
 

@@ -25,6 +25,7 @@ libdaemon_la_SOURCES = \
 	%D%/start.c \
 	%D%/state.h \
 	%D%/status.c %D%/status.h \
+	%D%/tick.c \
 	%D%/trust.c %D%/trust.h \
 	%D%/views.c \
 	%D%/work.c %D%/work.h \

@@ -345,6 +345,42 @@ room_hint(struct daemon *d, const char *text)
 	room_pump(d);
 }
 
+/* Where there is something to do and it is not known when it can be: now. */
+static int64_t
+due_of(const struct daemon *d, const struct room *r, int64_t now)
+{
+	switch (r->state) {
+	case ROOM_OUT:
+	case ROOM_MISSING:
+		return d->connected ? now : INT64_MAX;
+	case ROOM_ASKED:
+	case ROOM_CREATING:
+		return r->since_ms + ANSWER_MS + 1;
+	case ROOM_REFUSED:
+		return r->since_ms + REFUSED_MS + 1;
+	case ROOM_IN:
+		break;
+	}
+	return !r->known && *r->epoch != '\0' ?
+	    r->since_ms + SETTLE_MS + 1 : INT64_MAX;
+}
+
+int64_t
+room_due(struct daemon *d, int64_t now)
+{
+	int64_t first = d->connected && d->leaving != NULL ? now : INT64_MAX;
+	struct room *r;
+	size_t at = 0;
+
+	while ((r = map_next(&d->rooms, &at)) != NULL) {
+		int64_t due = due_of(d, r, now);
+
+		if (due < first)
+			first = due;
+	}
+	return first;
+}
+
 void
 room_tick(struct daemon *d)
 {

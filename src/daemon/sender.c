@@ -308,12 +308,18 @@ send_next(struct daemon *d)
 	return true;
 }
 
+static bool
+may_send(const struct daemon *d)
+{
+	/* At an old relay an ERROR has no name: one question at a time. */
+	return d->connected && !d->full && !d->stopping &&
+	    (daemon_relay_is_new(d) || d->rooms_asked == 0);
+}
+
 void
 sender_pump(struct daemon *d)
 {
-	/* At an old relay an ERROR has no name: one question at a time. */
-	if (!d->connected || d->full || d->stopping ||
-	    (!daemon_relay_is_new(d) && d->rooms_asked > 0))
+	if (!may_send(d))
 		return;
 	/* What channels need goes first: messages may be for them. */
 	room_pump(d);
@@ -569,14 +575,34 @@ sender_offline(struct daemon *d)
 	d->tx.upto = 0;		/* what is done already is skipped */
 }
 
+/* When the relay has had its time to confirm. */
+static int64_t
+answer_due(const struct daemon *d)
+{
+	const struct flight *f = &d->tx.flight[0];
+
+	return d->connected && d->tx.count > 0 && !f->again && !d->full ?
+	    f->sent_ms + ANSWER_MS : INT64_MAX;
+}
+
+int64_t
+sender_due(struct daemon *d, int64_t now)
+{
+	int64_t ask = ask_due(d), answer = answer_due(d);
+	struct flight *again;
+
+	/* What can't be sent yet, and not only for its rate, is tried again. */
+	if (may_send(d) && !loop_timer_on(d->tx.pump) &&
+	    choose(d, &again) != NULL)
+		return now;
+	return ask < answer ? ask : answer;
+}
+
 void
 sender_tick(struct daemon *d)
 {
-	struct outgoing *tx = &d->tx;
-
 	ask_tick(d);
-	if (d->connected && tx->count > 0 && !tx->flight[0].again &&
-	    !d->full && clock_mono_ms() - tx->flight[0].sent_ms > ANSWER_MS)
+	if (clock_mono_ms() >= answer_due(d))
 		client_reset(d->client, -ETIMEDOUT,
 		    "The relay does not confirm what we sent.");
 	sender_pump(d);

@@ -15,8 +15,6 @@
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef __linux__
-#endif
 
 #include "base/clock.h"
 #include "base/confine.h"
@@ -29,14 +27,9 @@
 #include "daemon/work.h"
 #include "ident/ident.h"
 
-#define TICK_MS		1000
-#define SCAN_EVERY	30	/* ticks */
 #define GOODBYE_MS	3000
 #define LOCK_WAIT_MS	1000
 #define LOCK_LOOK_MS	20
-#define TRIM_AFTER	500	/* deliveries */
-#define KEEP_CUR	1000
-#define KEEP_NEW	10000
 #define CURSOR_FILE_MAX	(1 << 20)
 #define ONCE_KEPT	8192	/* encrypted messages that are remembered */
 #define IDENTITY	"identity.json"
@@ -264,55 +257,7 @@ choose_identity(struct daemon *d)
 	return rc == 0 ? lock_key(d) : rc;
 }
 
-/* ------------------------------------------------------------ the timers */
-
-static void
-trim_boxes(struct daemon *d)
-{
-	struct peer_box *p;
-	struct room *r;
-	size_t at = 0;
-	int rc = 0;
-
-	d->trim_due = 0;
-	while (rc == 0 && (r = map_next(&d->rooms, &at)) != NULL)
-		rc = spool_trim(d->sp, r->box, KEEP_CUR, KEEP_NEW,
-		    &d->archived);
-	at = 0;
-	while (rc == 0 && (p = map_next(&d->peers, &at)) != NULL)
-		rc = spool_trim(d->sp, p->box, KEEP_CUR, KEEP_NEW,
-		    &d->archived);
-	if (daemon_disk_full(rc))
-		publish_disk_full(d, rc);
-	else if (rc < 0 && rc != -ESTALE)
-		log_warn("trim", "err", ac_strerror(rc), NULL);
-}
-
-static void
-ticked(void *arg)
-{
-	struct daemon *d = arg;
-
-	notify_alive();
-	room_tick(d);
-	sender_tick(d);
-	views_count(d);
-	if (++d->ticks % SCAN_EVERY == 0)
-		bridge_scan(d);
-	if (d->trim_due >= TRIM_AFTER || (d->ticks % SCAN_EVERY == 0 &&
-	    d->trim_due > 0))
-		trim_boxes(d);
-	loop_timer_set(d->tick, TICK_MS);
-}
-
-static void
-polled(void *arg)
-{
-	struct daemon *d = arg;
-
-	bridge_watch_ready(d);
-	loop_timer_set(d->poll, POLL_MS);
-}
+/* -------------------------------------------------------------- the end */
 
 static void
 stopped(void *arg)
@@ -352,9 +297,7 @@ open_loop(struct daemon *d)
 		return give_up(d, rc, d->conf->ca_file != NULL ?
 		    "Can't use the CA file: %s." : "Can't make the event "
 		    "loop: %s.", ac_strerror(rc));
-	rc = loop_timer_new(&d->tick, d->loop, ticked, d);
-	if (rc == 0)
-		rc = loop_timer_new(&d->poll, d->loop, polled, d);
+	rc = tick_init(d);
 	if (rc == 0)
 		rc = loop_timer_new(&d->views, d->loop, views_refresh, d);
 	if (rc == 0)
@@ -485,7 +428,8 @@ open_spool(struct daemon *d)
 	if (rc < 0)
 		return rc;
 	rc = spool_watch_open(&d->watch, d->sp, SPOOL_HINT_INSTANCE |
-	    SPOOL_HINT_OUTBOX | SPOOL_HINT_DROP | SPOOL_HINT_BOX,
+	    SPOOL_HINT_OUTBOX | SPOOL_HINT_DROP | SPOOL_HINT_BOX |
+	    SPOOL_HINT_READ,
 	    d->conf->poll);
 	if (rc == 0 && spool_watch_fd(d->watch) != -1)
 		rc = loop_watch(d->loop, spool_watch_fd(d->watch),
@@ -558,8 +502,7 @@ fini(struct daemon *d)
 		loop_unwatch(d->loop, d->signal_id);
 	if (d->watch != NULL)
 		spool_watch_close(d->watch);
-	loop_timer_free(d->tick);
-	loop_timer_free(d->poll);
+	tick_fini(d);
 	loop_timer_free(d->views);
 	loop_timer_free(d->stop);
 	loop_free(d->loop);
@@ -618,11 +561,11 @@ run(struct daemon *d)
 	views_write(d);
 	views_touch(d);
 	bridge_scan(d);
-	loop_timer_set(d->tick, TICK_MS);
 	/* The files work from here on, whether the relay is there or not. */
 	rc = notify_send("READY=1");
 	if (rc < 0)
 		log_warn("notify", "err", ac_strerror(rc), NULL);
+	tick_start(d);
 	rc = loop_run(d->loop);
 	if (rc < 0 && d->rc == 0)
 		d->rc = give_up(d, rc, "The event loop broke.");

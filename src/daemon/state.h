@@ -16,6 +16,7 @@
  *	sender.c	queue to relay to receipt
  *	work.c		proposals/, receipts and ratings (work.h)
  *	views.c		status.json, unread.md (digest.c)
+ *	tick.c		what is due without anything happening
  *	readme.c	README, for who runs cat README
  */
 #ifndef AC_DAEMON_STATE_H
@@ -190,7 +191,8 @@ struct daemon {
 	void			*watch_id, *signal_id;
 	bool			 watch_told;	/* that watches are wanting */
 	int			 signal_pipe[2];
-	struct loop_timer	*tick, *poll, *views, *stop;
+	struct loop_timer	*tick, *scan, *alive, *poll, *views, *stop;
+	int64_t			 tick_at;	/* mono, while it is on */
 
 	char			 name[DAEMON_NAME_MAX];	/* the agent's */
 	char			 me[40];	/* agent id, once known */
@@ -217,7 +219,6 @@ struct daemon {
 	struct deals		*deals;		/* work.c's */
 
 	uint64_t		 sent, failed, archived, dropped, delivered;
-	unsigned		 ticks;
 	size_t			 trim_due;	/* deliveries since the last */
 	bool			 status_dirty, unread_dirty;
 	int64_t			 unread_at;	/* mono: when it was written */
@@ -322,6 +323,8 @@ int	ask_key(void *daemon, const char *target, unsigned char *key,
 bool	ask_message(struct daemon *, const struct wire_msg *) AC_NONNULL(1, 2);
 bool	ask_error(struct daemon *, const struct wire_msg *) AC_NONNULL(1, 2);
 void	ask_offline(struct daemon *) AC_NONNULL(1);
+/* When ask_tick() has something to do: mono ms, or INT64_MAX. */
+int64_t	ask_due(const struct daemon *) AC_NONNULL(1);
 void	ask_tick(struct daemon *) AC_NONNULL(1);
 
 /* ------------------------------------------------------------- recover.c */
@@ -354,7 +357,8 @@ void	room_fini_all(struct daemon *) AC_NONNULL(1);
 void	room_pump(struct daemon *) AC_NONNULL(1);
 /* The connection is gone. */
 void	room_offline(struct daemon *) AC_NONNULL(1);
-/* Called every few seconds. */
+/* As sender_due(). */
+int64_t	room_due(struct daemon *, int64_t now_ms) AC_NONNULL(1);
 void	room_tick(struct daemon *) AC_NONNULL(1);
 /* JOINED, LEFT, AGENT_*, GAP, NICK_CHANGED, PRESENCE_CHANGED. */
 void	room_message(struct daemon *, const struct wire_msg *,
@@ -389,7 +393,19 @@ bool	sender_take_token(struct daemon *) AC_NONNULL(1);
 /* Is a line of this type for this channel in flight? */
 bool	sender_asks(const struct daemon *, enum wire_type, const char *channel)
 	    AC_NONNULL(1, 3);
+/*
+ * When sender_tick() has something to do, if nothing happens before: mono ms;
+ * now_ms for what is to be tried until it works; INT64_MAX: never.
+ */
+int64_t	sender_due(struct daemon *, int64_t now_ms) AC_NONNULL(1);
 void	sender_tick(struct daemon *) AC_NONNULL(1);
+
+/* ---------------------------------------------------------------- tick.c */
+
+int	tick_init(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
+void	tick_fini(struct daemon *) AC_NONNULL(1);
+/* From here on things are done when they are due. */
+void	tick_start(struct daemon *) AC_NONNULL(1);
 
 /* -------------------------------------------------------------- readme.c */
 

@@ -30,7 +30,7 @@
 
 #define PING_AFTER_MS	15000	/* of silence */
 #define DEAD_AFTER_MS	40000
-#define WATCH_EVERY_MS	5000
+#define PING_EVERY_MS	5000	/* until something comes */
 #define TICK_MS		1000	/* while connecting */
 #define CLOSE_WITHIN_MS	5000	/* for what is queued, and the other's answer */
 
@@ -231,11 +231,13 @@ check_alive(struct conn *c)
 		    "The relay does not answer any more.");
 		return;
 	}
-	if (silent_ms >= PING_AFTER_MS) {
-		c->ping = true;
-		want_write(c);
+	if (silent_ms < PING_AFTER_MS) {
+		loop_timer_set(c->timer, PING_AFTER_MS - silent_ms);
+		return;
 	}
-	loop_timer_set(c->timer, WATCH_EVERY_MS);
+	c->ping = true;
+	want_write(c);
+	loop_timer_set(c->timer, PING_EVERY_MS);
 }
 
 static void
@@ -458,7 +460,7 @@ opened(struct conn *c)
 {
 	c->open = true;
 	c->heard_ms = clock_mono_ms();
-	loop_timer_set(c->timer, WATCH_EVERY_MS);
+	loop_timer_set(c->timer, PING_AFTER_MS);
 	c->ops->up(c->arg);
 }
 
@@ -500,6 +502,8 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 		return receive(c, in, len);
 	case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
 		c->heard_ms = clock_mono_ms();
+		if (c->open && !c->closing)
+			loop_timer_set(c->timer, PING_AFTER_MS);
 		return 0;
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 		return writeable(c);

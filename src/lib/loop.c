@@ -46,6 +46,8 @@ struct loop {
 	struct gather		*gather;	/* NULL: nobody asked for it */
 	struct loop_socket	*sockets;
 	struct loop_timer	*timers;
+	loop_after_fn		*after;		/* or NULL */
+	void			*after_arg;
 	bool			 stop, ending;
 };
 
@@ -201,10 +203,20 @@ int
 loop_run(struct loop *l)
 {
 	l->stop = false;
-	while (!l->stop)
+	while (!l->stop) {
 		if (lws_service(l->cx, 0) < 0)
 			return -EIO;
+		if (l->after != NULL)
+			l->after(l->after_arg);
+	}
 	return 0;
+}
+
+void
+loop_after(struct loop *l, loop_after_fn *fn, void *arg)
+{
+	l->after = fn;
+	l->after_arg = arg;
 }
 
 void

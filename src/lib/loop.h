@@ -23,6 +23,13 @@ int	loop_run(struct loop *) AC_NONNULL(1) AC_MUST_CHECK;
 void	loop_stop(struct loop *) AC_NONNULL(1);	/* from a callback */
 
 /*
+ * Call fn after each turn of loop_run(), whatever it did: there it can be seen
+ * what is to be waited for. NULL: don't.
+ */
+typedef void loop_after_fn(void *arg);
+void	loop_after(struct loop *, loop_after_fn *, void *arg) AC_NONNULL(1);
+
+/*
  * For somebody else's loop, instead of loop_run() or beside it.
  *
  * fd		a descriptor of the loop's that is readable when there is

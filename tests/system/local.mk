@@ -17,6 +17,7 @@ SYSTEM_TESTS = \
 	%D%/test_health.py \
 	%D%/test_hostile.py \
 	%D%/test_identity.py \
+	%D%/test_idle.py \
 	%D%/test_journal.py \
 	%D%/test_library.py \
 	%D%/test_metrics.py \

@@ -229,21 +229,24 @@ only_the_process_that_is_watched_says_that_it_is_alive(void **state)
 	setenv("NOTIFY_SOCKET", path, 1);
 	unsetenv("WATCHDOG_PID");
 	unsetenv("WATCHDOG_USEC");
-	assert_int_equal(notify_alive(), 0);
+	assert_int_equal(notify_alive(), -1);
 	assert_string_equal(heard(fd), "");
 	setenv("WATCHDOG_USEC", "1000000", 1);
-	assert_int_equal(notify_alive(), 0);
+	assert_int_equal(notify_alive(), 1000);
 	assert_string_equal(heard(fd), "WATCHDOG=1");
 	snprintf(pid, sizeof(pid), "%d", (int)getppid());
 	setenv("WATCHDOG_PID", pid, 1);
-	assert_int_equal(notify_alive(), 0);
+	assert_int_equal(notify_alive(), -1);
 	assert_string_equal(heard(fd), "");
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	setenv("WATCHDOG_PID", pid, 1);
-	assert_int_equal(notify_alive(), 0);
+	assert_int_equal(notify_alive(), 1000);
 	assert_string_equal(heard(fd), "WATCHDOG=1");
 	assert_int_equal(notify_send("READY=1"), 0);
 	assert_string_equal(heard(fd), "READY=1");
+	setenv("WATCHDOG_USEC", "60000000", 1);
+	assert_int_equal(notify_alive(), 15000);
+	assert_string_equal(heard(fd), "WATCHDOG=1");
 	close(fd);
 	assert_int_equal(notify_send("READY=1"), -ECONNREFUSED);
 	unsetenv("NOTIFY_SOCKET");
@@ -255,19 +258,24 @@ a_full_manager_blocks_no_watchdog(void **state)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	char path[sizeof(sun.sun_path)];
-	int n, rc = 0, fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int n, fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int full = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len;
 
 	(void)state;
 	n = snprintf(path, sizeof(path), "@agentchat-full-%d", (int)getpid());
 	memcpy(sun.sun_path + 1, path + 1, (size_t)n - 1);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sun, (socklen_t)
-	    (offsetof(struct sockaddr_un, sun_path) + (size_t)n)), 0);
+	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, len), 0);
+	while (sendto(full, "", 1, MSG_DONTWAIT, (struct sockaddr *)&sun,
+	    len) == 1)
+		;
+	assert_int_equal(errno, EAGAIN);
 	setenv("NOTIFY_SOCKET", path, 1);
 	setenv("WATCHDOG_USEC", "1000000", 1);
 	unsetenv("WATCHDOG_PID");
-	for (int i = 0; i < 100000 && rc == 0; i++)
-		rc = notify_alive();
-	assert_int_equal(rc, -EAGAIN);
+	assert_int_equal(notify_alive(), 1000);
+	close(full);
 	close(fd);
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");

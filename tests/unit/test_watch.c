@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #define WANTS (SPOOL_HINT_INSTANCE | SPOOL_HINT_OUTBOX | SPOOL_HINT_DROP | \
-	SPOOL_HINT_BOX | SPOOL_HINT_RECEIPT | SPOOL_HINT_NEW)
+	SPOOL_HINT_BOX | SPOOL_HINT_RECEIPT | SPOOL_HINT_NEW | \
+	SPOOL_HINT_READ)
 
 /* Set by a test to have a watch of its own refused. */
 static int refuse_watch;
@@ -245,6 +246,8 @@ waiting_readers_hear_of_messages_and_receipts(void **state)
 	h = listen_to(w);
 	assert_int_equal(h.hints, SPOOL_HINT_NEW);
 	assert_ptr_equal(h.box, box);
+	assert_int_equal(unlinkat(spool_box_sub(box, SPOOL_NEW), "m", 0), 0);
+	assert_int_equal(listen_to(w).hints, SPOOL_HINT_READ);
 	assert_int_equal(spool_subdir(s->fd, "sent", false, &sent), 0);
 	assert_int_equal(spool_replace(sent, "r.json", "{}", 2, false), 0);
 	assert_int_equal(listen_to(w).hints, SPOOL_HINT_RECEIPT);
@@ -266,7 +269,8 @@ our_own_writing_raises_no_hint(void **state)
 	char line[40];
 
 	assert_int_equal(spool_watch_open(&w, s->sp, SPOOL_HINT_INSTANCE |
-	    SPOOL_HINT_OUTBOX | SPOOL_HINT_DROP | SPOOL_HINT_BOX, false), 0);
+	    SPOOL_HINT_OUTBOX | SPOOL_HINT_DROP | SPOOL_HINT_BOX |
+	    SPOOL_HINT_READ, false), 0);
 	assert_int_equal(spool_watch_box(w, box), 0);
 	assert_int_equal(spool_ring_box(box, &ring), 0);
 	assert_int_equal(spool_ring_main(s->sp, &main_ring), 0);
@@ -286,8 +290,10 @@ our_own_writing_raises_no_hint(void **state)
 	    false), 0);
 	assert_int_equal(spool_stage(box, "m", "x\n", 2), 0);
 	assert_int_equal(spool_publish(box, "m", false), 0);
-	assert_int_equal(spool_mark_read(box, "m"), 0);
 	assert_int_equal(listen_to(w).calls, 0);
+	/* A reader's does. */
+	assert_int_equal(spool_mark_read(box, "m"), 0);
+	assert_int_equal(listen_to(w).hints, SPOOL_HINT_READ);
 	spool_watch_close(w);
 }
 
