@@ -299,7 +299,7 @@ want_rooms(struct chat *c, const char *list)
 static int
 converse(struct chat *c)
 {
-	int rc = loop_new(&c->loop, c->cl->ca);
+	int rc = loop_new(&c->loop, c->remote.conf.url, c->cl->ca);
 
 	if (rc == 0)
 		rc = loop_timer_new(&c->timer, c->loop, on_time, c);

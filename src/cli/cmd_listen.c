@@ -256,7 +256,7 @@ listen_remote(struct listener *l)
 		remote_close(&r);
 		return code;
 	}
-	rc = loop_new(&l->loop, l->cl->ca);
+	rc = loop_new(&l->loop, r.conf.url, l->cl->ca);
 	if (rc == 0)
 		rc = loop_timer_new(&l->timer, l->loop, on_time, l);
 	if (rc == 0)

@@ -291,7 +291,7 @@ open_loop(struct daemon *d)
 {
 	struct sigaction sa = { .sa_handler = on_signal,
 	    .sa_flags = SA_RESTART };
-	int rc = loop_new(&d->loop, d->conf->ca_file);
+	int rc = loop_new(&d->loop, d->conf->server, d->conf->ca_file);
 
 	if (rc < 0)
 		return give_up(d, rc, d->conf->ca_file != NULL ?

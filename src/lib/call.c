@@ -140,7 +140,7 @@ start(struct call *c, const struct client_conf *conf, const char *ca_file)
 	int rc;
 
 	c->done = true;
-	rc = loop_new(&c->loop, ca_file);
+	rc = loop_new(&c->loop, conf->url, ca_file);
 	if (rc == 0)
 		rc = loop_timer_new(&c->timer, c->loop, on_timeout, c);
 	if (rc == 0)

@@ -109,7 +109,7 @@ log_nowhere(int level, const char *line)
 }
 
 static struct lws_vhost *
-make_vhost(struct loop *l, const char *ca_file)
+make_vhost(struct loop *l, bool tls, const char *ca_file)
 {
 	struct lws_context_creation_info info;
 
@@ -117,8 +117,9 @@ make_vhost(struct loop *l, const char *ca_file)
 	info.port = CONTEXT_PORT_NO_LISTEN;
 	info.protocols = l->protocols;
 	info.vhost_name = "agentchat";
-	info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-	if (ca_file != NULL) {
+	if (tls)
+		info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+	if (tls && ca_file != NULL) {
 		info.options |= LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
 		info.client_ssl_ca_filepath = ca_file;
 	}
@@ -133,10 +134,12 @@ make_vhost(struct loop *l, const char *ca_file)
 }
 
 int
-loop_new(struct loop **out, const char *ca_file)
+loop_new(struct loop **out, const char *url, const char *ca_file)
 {
 	struct lws_context_creation_info info;
 	struct loop *l = calloc(1, sizeof(*l));
+	struct conn_url to;
+	bool tls = conn_url_parse(&to, url) == 0 && to.tls;
 
 	if (l == NULL)
 		return -ENOMEM;
@@ -153,8 +156,9 @@ loop_new(struct loop **out, const char *ca_file)
 	lws_set_log_level(LLL_ERR, log_nowhere);
 	memset(&info, 0, sizeof(info));
 	info.port = CONTEXT_PORT_NO_LISTEN;
-	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
-	    LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
+	if (tls)
+		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
 	info.gid = (gid_t)-1;
 	info.uid = (uid_t)-1;
 	info.fd_limit_per_thread = FDS_MAX;
@@ -167,10 +171,10 @@ loop_new(struct loop **out, const char *ca_file)
 		free(l);
 		return -ENOMEM;
 	}
-	l->vh = make_vhost(l, ca_file);
+	l->vh = make_vhost(l, tls, ca_file);
 	if (l->vh == NULL) {
 		loop_free(l);
-		return ca_file != NULL ? -EINVAL : -ENOMEM;
+		return tls && ca_file != NULL ? -EINVAL : -ENOMEM;
 	}
 	*out = l;
 	return 0;

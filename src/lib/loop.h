@@ -13,9 +13,13 @@
 struct loop;
 struct loop_timer;	/* embedded nowhere: made by loop_timer_new() */
 
-/* ca_file: PEM of the authorities to trust instead of the system's; or NULL. */
-int	loop_new(struct loop **, const char *ca_file)
-	    AC_NONNULL(1) AC_MUST_CHECK;
+/*
+ * url		of the relay that is to be connected to: for ws:// all of TLS,
+ *		which is slow to start and large, is left out
+ * ca_file	PEM of the authorities to trust instead of the system's; or NULL
+ */
+int	loop_new(struct loop **, const char *url, const char *ca_file)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 void	loop_free(struct loop *);		/* NULL accepted */
 
 /* Until loop_stop(). 0, or a negative errno if the loop itself broke. */

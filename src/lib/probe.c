@@ -167,12 +167,13 @@ client_health(const char *url, const char *ca_file, int64_t timeout_ms,
 	memset(&info, 0, sizeof(info));
 	info.port = CONTEXT_PORT_NO_LISTEN;
 	info.protocols = protocols;
-	info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+	if (p.url.tls)
+		info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
 	info.gid = (gid_t)-1;
 	info.uid = (uid_t)-1;
 	info.http_proxy_address = "";	/* not $http_proxy's */
 	info.user = &p;
-	if (ca_file != NULL) {
+	if (p.url.tls && ca_file != NULL) {
 		info.options |= LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
 		info.client_ssl_ca_filepath = ca_file;
 	}
