@@ -22,7 +22,7 @@
 #define CONFIRM_MS	30000	/* what is unconfirmed at the input's end */
 
 static const struct cmd_opt connect_opts[] = {
-	{ 'j', "join", "LIST", "channels to join, with commas [#general]" },
+	{ 'j', "join", "LIST", "join these, a,b or repeated [general]" },
 	CMD_OPT_TIMEOUT("give up connecting after so long [10s]"),
 	CMD_OPTS_REMOTE,
 	CMD_OPT_DIR,
@@ -268,6 +268,13 @@ static const struct tty_ops typing_ops = {
 
 /* The channels named, with or without their sign. An exit code. */
 static int
+bad_channel(const struct cmd_line *cl, const char *name)
+{
+	return cmd_usage(cl->cmd, "'%s' is no channel: '#general' is (quote "
+	    "the '#' from the shell)", name);
+}
+
+static int
 want_rooms(struct chat *c, const char *list)
 {
 	char *copy = strdup(list), *at = copy, *word, name[CHAT_ID_MAX];
@@ -285,8 +292,7 @@ want_rooms(struct chat *c, const char *list)
 		r = wire_channel_ok(name, strlen(name)) ?
 		    chat_room_make(c, name) : NULL;
 		if (r == NULL)
-			code = cmd_usage(c->cl->cmd, "'%s' is no channel: "
-			    "#general is", word);
+			code = bad_channel(c->cl, word);
 		else
 			r->wanted = true;
 	}
@@ -333,24 +339,27 @@ converse(struct chat *c)
 static int
 connect_run(const struct cmd *cmd, int argc, char **argv)
 {
-	const char *list = "#general";
 	struct cmd_line cl;
 	struct chat *c;
-	int opt, code;
+	int opt, code = EXIT_OK;
 
 	cmd_line_init(&cl, cmd, argc, argv);
-	while ((opt = cmd_getopt(&cl)) != -1)
-		if (opt == 'j')
-			list = cl.arg;
 	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return cmd_fail(cmd, EXIT_FAILED, "out of memory");
 	c->cl = &cl;
+	while ((opt = cmd_getopt(&cl)) != -1)
+		if (opt == 'j' && code == EXIT_OK)
+			code = want_rooms(c, cl.arg);
+	for (int i = 0; code == EXIT_OK && i < cl.argc; i++)
+		code = *cl.argv[i] == '#' ? want_rooms(c, cl.argv[i]) :
+		    bad_channel(&cl, cl.argv[i]);
+	if (code == EXIT_OK && c->nrooms == 0)
+		code = want_rooms(c, "#general");
 	c->terminal = tty_is_terminal();
 	c->colour = c->terminal && out_has_colour();
 	if (cl.name != NULL)
 		snprintf(c->my_name, sizeof(c->my_name), "%s", cl.name);
-	code = want_rooms(c, list);
 	if (code == EXIT_OK) {
 		code = remote_init(&c->remote, &cl, true);
 		c->remote.conf.retry = true;
@@ -368,12 +377,13 @@ connect_run(const struct cmd *cmd, int argc, char **argv)
 
 const struct cmd cmd_connect = {
 	.name = "connect",
-	.args = "server",
+	.args = "server [#channel ...]",
 	.summary = "Talk at a terminal, or line by line through a pipe",
 	.about = "Each line is said in the current channel; /help lists the "
 	    "commands.\nWhere standard input is no terminal it is the same, "
 	    "without colours, prompt or\nkeys.",
 	.opts = connect_opts,
 	.server = CMD_MUST_SERVER,
+	.min_args = 0, .max_args = -1,
 	.run = connect_run,
 };

@@ -88,6 +88,23 @@ add_channel(const struct cmd_line *cl, struct channels *ch, const char *name,
 	    "digits, '_' and '-' are", (int)len, name));
 }
 
+/*
+ * Operands behind the relay, as listen has them; and so "-c '#a' '#b'" too,
+ * which the Node program takes, means both. A stray word is no channel.
+ */
+static int
+add_operands(const struct cmd_line *cl, struct channels *ch)
+{
+	for (int i = 0; i < cl->argc; i++) {
+		if (cl->argv[i][0] != '#')
+			return cmd_usage(cl->cmd, "'%s' is no channel: "
+			    "'#general' is (quote the '#' from the shell)",
+			    cl->argv[i]);
+		add_channel(cl, ch, cl->argv[i], strlen(cl->argv[i]));
+	}
+	return EXIT_OK;
+}
+
 static void
 add_channels(const struct cmd_line *cl, struct channels *ch)
 {
@@ -249,7 +266,7 @@ start(const struct cmd_line *cl, struct daemon_conf *conf,
 {
 	static const char *const usual[] = { "#general", "#agents" };
 	struct pass pass = { .len = 0 };
-	int code = EXIT_OK;
+	int code;
 
 	if (cl->server == NULL)
 		return cmd_usage(cl->cmd,
@@ -260,6 +277,9 @@ start(const struct cmd_line *cl, struct daemon_conf *conf,
 	if (cl->ephemeral && cl->identity != NULL)
 		return cmd_usage(cl->cmd,
 		    "--identity and --ephemeral contradict each other");
+	code = add_operands(cl, ch);
+	if (code != EXIT_OK)
+		return code;
 	if (ch->len == 0 && !has_channels(cl, conf->instance))
 		for (size_t i = 0; i < AC_COUNTOF(usual); i++)
 			add_channel(cl, ch, usual[i], strlen(usual[i]));
@@ -314,6 +334,8 @@ daemon_cmd_run(const struct cmd *cmd, int argc, char **argv)
 	if (!daemon_name_ok(conf.instance))
 		code = cmd_usage(cmd, "'%s' is no instance name: 1 to 32 "
 		    "letters, digits, '_' and '-' are", conf.instance);
+	else if (what != 0 && cl.argc > 0)
+		code = cmd_usage(cmd, "'%s' is too much", cl.argv[0]);
 	else if (what == 's')
 		code = state_report(&cl, conf.instance);
 	else if (what == 'l')
@@ -330,12 +352,13 @@ daemon_cmd_run(const struct cmd *cmd, int argc, char **argv)
 
 const struct cmd cmd_daemon = {
 	.name = "daemon",
-	.args = "[server]",
+	.args = "[server] [#channel ...]",
 	.summary = "Keep a connection to a relay and a spool of files",
 	.about = "In the foreground it tries for ever; with -b it returns 0 "
 	    "once connected, or 75\nif it could not connect, with nothing left "
 	    "running. --status, --list, --stop\nand --stop-all need no server.",
 	.opts = daemon_opts,
 	.server = CMD_MAY_SERVER,
+	.min_args = 0, .max_args = -1,
 	.run = daemon_cmd_run,
 };

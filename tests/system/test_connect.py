@@ -199,8 +199,8 @@ def test_it_comes_back_after_the_relay(screens, started):
 
 def talk(relay, text, *args, timeout=harness.DEADLINE):
     p = subprocess.run([harness.AGENTCHAT, "connect", "--dir",
-                        harness.directory("root"), "--name", "piper", *args,
-                        relay.url], input=text, text=True,
+                        harness.directory("root"), "--name", "piper",
+                        relay.url, *args], input=text, text=True,
                        capture_output=True, timeout=timeout,
                        env=harness.environment())
     return p.returncode, p.stdout, p.stderr
@@ -211,8 +211,10 @@ def test_lines_in_are_messages_out(relay):
     friend = Agent(relay, "friend")
     friend.create(channel)
     text = "".join("line %d\n" % n for n in range(200))
-    code, out, err = talk(relay, text + "no newline", "-j", channel)
+    code, out, err = talk(relay, text + "no newline", "-j", channel,
+                          "#general")
     assert (code, err) == (OK, "")
+    assert "* joined #general" in out
     for n in range(200):
         assert friend.expect("MSG")["content"] == "line %d" % n
     assert friend.expect("MSG")["content"] == "no newline"
@@ -271,6 +273,7 @@ def test_connect_without_a_relay(relay):
     p = run("connect", "ws://127.0.0.1:1")
     assert p.code == TRY_AGAIN and p.err and not p.out
     assert run("connect", relay.url, "-j", "no good!").code == USAGE
+    assert run("connect", relay.url, "general").code == USAGE
 
 
 def test_the_shells_terminal_keeps_its_flags(relay):

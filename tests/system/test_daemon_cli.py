@@ -250,12 +250,21 @@ def test_bad_servers_are_refused(root, server):
     assert p.code == USAGE and p.err
 
 
-def test_channels_are_given_with_commas_or_repeated(relay, root, started):
+def test_channels_are_given_with_commas_repeated_or_after_the_relay(
+        relay, root, started):
+    """The last as the Node program has it, which takes "-c '#a' '#b'"."""
     d = started(Daemon(relay.url, "--channels", "#ca,#cb", "--channels",
-                       "#cc", root=root, name="c"))
-    for box in ("#ca", "#cb", "#cc"):
+                       "#cc", "#cd", "#ce", root=root, name="c"))
+    for box in ("#ca", "#cb", "#cc", "#cd", "#ce"):
         until(lambda: (d.box(box) / "agents").exists(), box)
     assert not d.box("#agents").exists()
+
+
+@pytest.mark.parametrize("args", [("#a", "b"), ("--status", "#a"),
+                                  ("--list", "x"), ("#a b",)])
+def test_a_stray_word_is_no_channel(root, args):
+    p = run("daemon", "ws://127.0.0.1:1", "--dir", root, *args)
+    assert p.code == USAGE and repr(args[-1]) in p.err
 
 
 def test_default_channels_are_general_and_agents(relay, root, started):
