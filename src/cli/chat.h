@@ -16,8 +16,8 @@
 #include "base/buf.h"
 #include "cli/tty.h"
 #include "cli/remote.h"
-#include "daemon/pace.h"
 #include "lib/client.h"
+#include "lib/pace.h"
 
 #define CHAT_ROOMS_MAX	128
 #define CHAT_NICKS_MAX	2048
@@ -47,6 +47,7 @@ struct said {
 	char		 to[CHAT_ID_MAX];
 	struct buf	 text;
 	int64_t		 ts_ms;
+	int64_t		 sent_ms;	/* mono */
 	bool		 sent;		/* in this session */
 };
 

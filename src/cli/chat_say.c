@@ -131,6 +131,7 @@ chat_pump(struct chat *c)
 		if (!send_one(c, s))
 			break;
 		s->sent = true;
+		s->sent_ms = now;
 	}
 }
 
@@ -191,7 +192,8 @@ chat_refused(struct chat *c, const struct wire_msg *m)
 		return join_refused(c, wire_str(m, WF_RE), code, why);
 	if (strcmp(code, "RATE_LIMITED") == 0) {
 		c->said[i].sent = false;
-		pace_refused(&c->pace, clock_mono_ms());
+		pace_refused(&c->pace, c->said[i].sent_ms,
+		    wire_int(m, WF_RETRY_MS, 0), clock_mono_ms());
 		chat_pump(c);
 		return true;
 	}

@@ -11,7 +11,6 @@ libdaemon_la_SOURCES = \
 	%D%/judge.c \
 	%D%/once.c %D%/once.h \
 	%D%/sender.c \
-	%D%/pace.c %D%/pace.h \
 	%D%/publish.c \
 	%D%/outcome.c %D%/outcome.h \
 	%D%/readme.c \

@@ -523,7 +523,8 @@ sender_error(struct daemon *d, const struct wire_msg *m)
 		return;
 	}
 	if (code == AC_E_RATE_LIMITED) {
-		pace_refused(&d->tx.pace, clock_mono_ms());
+		pace_refused(&d->tx.pace, f->sent_ms,
+		    wire_int(m, WF_RETRY_MS, 0), clock_mono_ms());
 		f->again = true;
 	} else {
 		snprintf(why, sizeof(why), "%s: %s", word != NULL ? word :

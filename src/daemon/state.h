@@ -32,11 +32,11 @@
 #include "daemon/cursor.h"
 #include "daemon/daemon.h"
 #include "daemon/item.h"
-#include "daemon/pace.h"
 #include "daemon/seen.h"
 #include "daemon/worker.h"
 #include "lib/client.h"
 #include "lib/loop.h"
+#include "lib/pace.h"
 #include "spool/spool.h"
 #include "wire/msg.h"
 

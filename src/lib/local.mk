@@ -10,6 +10,7 @@ liblib_la_SOURCES = \
 	%D%/enc.c \
 	%D%/gather.c %D%/gather.h \
 	%D%/loop.c %D%/loop.h \
+	%D%/pace.c %D%/pace.h \
 	%D%/probe.c \
 	%D%/reason.c %D%/reason.h \
 	%D%/resolve.c %D%/resolve.h \

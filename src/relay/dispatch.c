@@ -113,7 +113,9 @@ handle(struct peer *p, const char *text, size_t len, int parsed)
 		}
 		/* Nonsense isn't free either, or a flood of it would be. */
 		rc = charge(p, 1);
-		if (rc == 0)
+		if (rc < 0)
+			m->why = NULL;
+		else
 			rc = ac_errword(parsed) != NULL ? parsed :
 			    AC_E_RATE_LIMITED;
 	} else {
@@ -121,7 +123,7 @@ handle(struct peer *p, const char *text, size_t len, int parsed)
 		rc = run(p, m);
 	}
 	if (rc < 0)
-		peer_error(p, rc, rc == AC_E_RATE_LIMITED ? NULL : m->why);
+		peer_error(p, rc, m->why);
 }
 
 static bool

@@ -14,6 +14,7 @@
 
 #define TOO_SLOW	"You read too slowly: connect again, and JOIN with since."
 #define NO_MEMORY	"The relay is out of memory."
+#define RETRY_MS	1000	/* when to try a full relay again */
 
 /*
  * A quiet peer is looked at twice, then pinged, and after two more looks it is
@@ -285,6 +286,9 @@ peer_error_re(struct peer *p, int rc, const char *text, const char *re)
 	wire_puts(b, WF_MESSAGE, text != NULL ? text : ac_strerror(rc));
 	if (re[0] != '\0')
 		wire_puts(b, WF_RE, re);
+	/* It isn't the peer's rate, or there would be nothing to say of it. */
+	if (rc == AC_E_RATE_LIMITED && text != NULL)
+		wire_put_int(b, WF_RETRY_MS, RETRY_MS);
 	wire_end(b);
 	peer_reply(p);
 }

@@ -87,7 +87,8 @@ enum wire_type {
 	X(RATE, "rate", OBJ) X(RATING, "rating", NUM) \
 	X(RATINGS, "ratings", OBJ) X(RE, "re", STR) \
 	X(REASON, "reason", STR) X(REJECT, "reject", OBJ) X(REPLAY, "replay", BOOL) \
-	X(REQUEST_ID, "request_id", STR) X(SENT_TS, "sent_ts", NUM) \
+	X(REQUEST_ID, "request_id", STR) X(RETRY_MS, "retry_ms", NUM) \
+	X(SENT_TS, "sent_ts", NUM) \
 	X(SEQ, "seq", NUM) X(SERVER, "server", STR) X(SIG, "sig", STR) \
 	X(SIG2, "sig2", STR) X(SIGNATURE, "signature", STR) \
 	X(SINCE, "since", NUM) X(SPOOLED_AT, "spooled_at", NUM) \

@@ -69,7 +69,7 @@ static const struct spec specs[WIRE_TYPE_COUNT] = {
 		RELAY = RULES(MAY(TS)),
 	},
 	[WIRE_ERROR] = {
-		RELAY = RULES(NEED(CODE), MAY(MESSAGE), MAY(RE)),
+		RELAY = RULES(NEED(CODE), MAY(MESSAGE), MAY(RE), MAY(RETRY_MS)),
 	},
 
 	/* channels */

@@ -20,9 +20,9 @@
 #include "daemon/digest.h"
 #include "daemon/item.h"
 #include "daemon/outcome.h"
-#include "daemon/pace.h"
 #include "daemon/roster.h"
 #include "daemon/seen.h"
+#include "lib/pace.h"
 #include "ident/ident.h"
 #include "spool/spool.h"
 
@@ -78,12 +78,68 @@ pace_slows_down_when_refused_and_never_stops(void **state)
 
 	(void)state;
 	pace_init(&p, 1, 10, 0);
-	for (int i = 0; i < 100; i++)
-		pace_refused(&p, 0);
-	assert_false(pace_take(&p, 0));
-	assert_in_range(pace_wait_ms(&p, 0), 1000, 5100);
-	assert_true(pace_take(&p, 5100));
-	assert_false(pace_take(&p, 5100));
+	for (int64_t now = 0; now < 100; now++)
+		pace_refused(&p, now, 0, now);
+	assert_false(pace_take(&p, 99));
+	assert_in_range(pace_wait_ms(&p, 99), 1000, 5100);
+	assert_true(pace_take(&p, 5200));
+	assert_false(pace_take(&p, 5200));
+}
+
+/* A window of 256 that is refused as a whole is one refusal. */
+static void
+pace_takes_a_refused_window_for_one_refusal(void **state)
+{
+	struct pace p;
+
+	(void)state;
+	pace_init(&p, 1000, 100, 0);
+	for (int64_t i = 0; i < 256; i++)
+		pace_refused(&p, 10, 0, 20 + i);
+	assert_in_range(pace_wait_ms(&p, 276), 0, 2);
+	for (int i = 0; i < 20; i++)
+		assert_true(pace_take(&p, 400));
+}
+
+static void
+pace_comes_back_to_what_the_relay_told(void **state)
+{
+	int64_t now = 0, began;
+	struct pace p;
+
+	(void)state;
+	pace_init(&p, 1000, 100, 0);
+	for (; now < 1000; now++)
+		pace_refused(&p, now, 0, now);
+	for (int i = 0; i < 1000; i++) {
+		now += pace_wait_ms(&p, now);
+		assert_true(pace_take(&p, now));
+	}
+	began = now;
+	for (int i = 0; i < 1000; i++) {
+		now += pace_wait_ms(&p, now);
+		assert_true(pace_take(&p, now));
+	}
+	assert_in_range(now - began, 800, 1100);
+}
+
+static void
+pace_waits_as_long_as_the_relay_asks(void **state)
+{
+	struct pace p;
+
+	(void)state;
+	pace_init(&p, 1000, 100, 0);
+	pace_refused(&p, 5, 700, 10);
+	assert_int_equal(pace_wait_ms(&p, 10), 700);
+	assert_false(pace_take(&p, 709));
+	assert_true(pace_take(&p, 710));
+	/* Nobody can be made to wait for ever. */
+	pace_refused(&p, 710, INT64_MAX, 711);
+	assert_in_range(pace_wait_ms(&p, 711), 1, 60000);
+	/* It was not the rate. */
+	for (int i = 0; i < 90; i++)
+		assert_true(pace_take(&p, 60711));
 }
 
 /* -------------------------------------------------------------- cursor */
@@ -659,6 +715,9 @@ main(void)
 		cmocka_unit_test(
 		    pace_takes_the_protocols_default_where_none_is_told),
 		cmocka_unit_test(pace_slows_down_when_refused_and_never_stops),
+		cmocka_unit_test(pace_takes_a_refused_window_for_one_refusal),
+		cmocka_unit_test(pace_comes_back_to_what_the_relay_told),
+		cmocka_unit_test(pace_waits_as_long_as_the_relay_asks),
 		cmocka_unit_test(cursor_survives_being_printed_and_read),
 		cmocka_unit_test(cursor_refuses_what_could_not_be_read_again),
 		cmocka_unit_test(cursor_takes_no_damaged_file_for_a_position),
