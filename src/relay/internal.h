@@ -226,6 +226,7 @@ struct peer {
 	TAILQ_ENTRY(peer) looks;	/* by look_ms: is it still there? */
 	int64_t		 look_ms;
 	uint8_t		 silent;	/* looks since it was last heard */
+	size_t		 written;	/* bytes since the last look */
 	bool		 is_waiting;
 	bool		 is_unidentified; /* counted as such for its address */
 };

@@ -14,11 +14,15 @@
 
 #define TOO_SLOW	"You read too slowly: connect again, and JOIN with since."
 #define NO_MEMORY	"The relay is out of memory."
+#define BUSY_BYTES	(256u << 10)	/* between two looks */
 #define RETRY_MS	1000	/* when to try a full relay again */
 
 /*
  * A quiet peer is looked at twice, then pinged, and after two more looks it is
- * taken for dead. All wait equally long, so the list is in order.
+ * taken for dead. All wait equally long, so the list is in order. While much
+ * goes to a peer its looks don't count: the kernel takes megabytes before we
+ * see that it reads slowly, and the ping stands behind them. If it reads
+ * nothing, the queue tells.
  */
 static void
 look_later(struct peer *p, int64_t now_ms)
@@ -410,6 +414,7 @@ peer_flush(struct peer *p)
 	if (bytes == NULL)
 		return;
 	rc = listen_write(p, bytes, q->len);
+	p->written += q->len;
 	buf_fini(&q->own);
 	q->nparts = 0;
 	q->len = 0;
@@ -462,10 +467,13 @@ ping(struct peer *p)
 static void
 look(struct peer *p, int64_t now_ms)
 {
+	bool busy = p->written >= BUSY_BYTES;
+
 	TAILQ_REMOVE(&p->relay->looks, p, looks);
 	look_later(p, now_ms);
-	if (p->state == PEER_CLOSING)
-		return;		/* has a timer of its own */
+	p->written = 0;
+	if (p->state == PEER_CLOSING || busy)
+		return;		/* closing, it has a timer of its own */
 	if (++p->silent == 2)
 		ping(p);
 	else if (p->silent >= 4)
