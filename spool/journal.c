@@ -510,6 +510,7 @@ look_at(struct journal *j, int fd, uint64_t start, uint64_t pos,
     const uint8_t **p, size_t *n)
 {
 	uint64_t at = pos - j->ahead_pos;
+	size_t most = sizeof(j->ahead);
 	ssize_t got;
 
 	*p = j->ahead + at;
@@ -519,12 +520,12 @@ look_at(struct journal *j, int fd, uint64_t start, uint64_t pos,
 		return 0;
 	}
 	j->ahead_len = 0;
-	got = read_at(fd, j->ahead, sizeof(j->ahead), pos - start);
+	/* Behind the end may be what a commit cut back. */
+	if (most > j->end - pos)
+		most = (size_t)(j->end - pos);
+	got = read_at(fd, j->ahead, most, pos - start);
 	if (got < 0)
 		return (int)got;
-	/* Behind the end may be what a commit cut back. */
-	if ((uint64_t)got > j->end - pos)
-		got = (ssize_t)(j->end - pos);
 	j->ahead_pos = pos;
 	j->ahead_len = (size_t)got;
 	*p = j->ahead;

@@ -3,7 +3,12 @@
  *
  * The loop owns the journal. It lends the thread one descriptor at a time to
  * fdatasync; while that runs the loop goes on appending, and what came in the
- * meantime is the next group.
+ * meantime is the next group. The loop is woken by its end only if somebody
+ * waits for that; else it is found when the loop is awake anyway.
+ *
+ * A semaphore and no condition: a thread that comes back from waiting for a
+ * condition takes the lock as one that others wait for, and gives it back with
+ * a system call.
  */
 #include "config.h"
 
@@ -11,6 +16,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,14 +34,16 @@ struct store {
 
 	/* Shared with the thread, under lock. */
 	pthread_t	 thread;
+	sem_t		 go;		/* there is a descriptor, or the end */
 	pthread_mutex_t	 lock;
-	pthread_cond_t	 cond;
 	int		 fd;		/* to sync, or -1 */
-	bool		 quit, done;
+	bool		 wanted;	/* wake the loop at the end of it */
+	bool		 done, told;	/* it has ended; the loop was woken */
 	int		 result;
 	struct store_syncs syncs;
 
 	bool		 started, busy;	/* the loop's own: a sync is out */
+	uint64_t	 target;	/* what it is to reach */
 	int64_t		 begun_ms;	/* the last one, monotonic */
 	void		(*wake)(void *);
 	void		*wake_arg;
@@ -80,17 +88,18 @@ sync_thread(void *arg)
 {
 	struct store *s = arg;
 
-	pthread_mutex_lock(&s->lock);
 	for (;;) {
 		int64_t begun_us;
 		int fd, rc;
+		bool wake;
 
-		while (s->fd == -1 && !s->quit)
-			pthread_cond_wait(&s->cond, &s->lock);
-		if (s->fd == -1)
-			break;
+		while (sem_wait(&s->go) == -1 && errno == EINTR)
+			;
+		pthread_mutex_lock(&s->lock);
 		fd = s->fd;
 		pthread_mutex_unlock(&s->lock);
+		if (fd == -1)
+			return NULL;
 		begun_us = clock_mono_us();
 		rc = fdatasync(fd) == -1 ? -errno : 0;
 		pthread_mutex_lock(&s->lock);
@@ -98,13 +107,12 @@ sync_thread(void *arg)
 		s->fd = -1;
 		s->result = rc;
 		s->done = true;
+		s->told = wake = s->wanted || rc < 0;
 		/* The loop wants the lock as soon as it wakes. */
 		pthread_mutex_unlock(&s->lock);
-		s->wake(s->wake_arg);
-		pthread_mutex_lock(&s->lock);
+		if (wake)
+			s->wake(s->wake_arg);
 	}
-	pthread_mutex_unlock(&s->lock);
-	return NULL;
 }
 
 static int
@@ -133,7 +141,12 @@ store_open(struct store **out, int dir, const struct relay_conf *conf,
 	s->fn = fn;
 	s->fn_arg = arg;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->cond, NULL);
+	if (sem_init(&s->go, 0, 0) == -1) {
+		rc = -errno;
+		pthread_mutex_destroy(&s->lock);
+		free(s);
+		return rc;
+	}
 	rc = journal_open(&s->journal, dir, (uint64_t)conf->segment_len,
 	    conf->repair, replay, s, &jr);
 	report->records = jr.records;
@@ -189,10 +202,39 @@ store_tick(struct store *s)
 		return;
 	s->busy = true;
 	s->begun_ms = clock_mono_ms();
+	s->target = journal_end(s->journal);
 	pthread_mutex_lock(&s->lock);
 	s->fd = fd;
+	s->wanted = false;
 	pthread_mutex_unlock(&s->lock);
-	pthread_cond_signal(&s->cond);
+	sem_post(&s->go);
+}
+
+bool
+store_ended(struct store *s)
+{
+	bool ended = false;
+
+	if (s->busy) {
+		pthread_mutex_lock(&s->lock);
+		ended = s->done && s->result == 0;
+		pthread_mutex_unlock(&s->lock);
+	}
+	return ended;
+}
+
+bool
+store_missed(struct store *s, bool wanted)
+{
+	bool missed;
+
+	if (!s->busy)
+		return false;
+	pthread_mutex_lock(&s->lock);
+	s->wanted = wanted || journal_end(s->journal) > s->target;
+	missed = s->wanted && s->done && !s->told;
+	pthread_mutex_unlock(&s->lock);
+	return missed;
 }
 
 int
@@ -203,10 +245,8 @@ store_close(struct store *s)
 	if (s == NULL)
 		return 0;
 	if (s->started) {
-		pthread_mutex_lock(&s->lock);
-		s->quit = true;
-		pthread_cond_broadcast(&s->cond);
-		pthread_mutex_unlock(&s->lock);
+		/* What it has got it syncs; after that there is nothing. */
+		sem_post(&s->go);
 		pthread_join(s->thread, NULL);
 	}
 	if (s->busy)
@@ -215,7 +255,7 @@ store_close(struct store *s)
 	if (rc == 0 && s->journal != NULL)
 		rc = journal_sync(s->journal);
 	journal_close(s->journal);
-	pthread_cond_destroy(&s->cond);
+	sem_destroy(&s->go);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 	return rc;
@@ -249,7 +289,7 @@ store_synced(struct store *s, uint64_t *upto)
 	pthread_mutex_lock(&s->lock);
 	done = s->done;
 	result = s->result;
-	s->done = false;
+	s->done = s->told = false;
 	pthread_mutex_unlock(&s->lock);
 	if (done) {
 		s->busy = false;
@@ -257,7 +297,6 @@ store_synced(struct store *s, uint64_t *upto)
 	}
 	if (s->failed != 0)
 		return s->failed;
-	store_tick(s);
 	/* --sync never: what is written is as stored as it gets. */
 	*upto = s->mode == RELAY_SYNC_NEVER ? journal_end(s->journal) :
 	    journal_synced(s->journal);

@@ -48,8 +48,8 @@ struct store_report {
 
 /*
  * Open the log in a directory and hand every record to fn. wake is called on
- * the sync thread when a sync has ended; it shall bring the loop to call
- * store_synced().
+ * the sync thread when a sync has ended and is waited for (store_missed()), or
+ * has failed; it shall bring the loop to call store_synced().
  */
 int	store_open(struct store **, int dir, const struct relay_conf *,
 	    store_fn *, void *arg, struct store_report *)
@@ -70,8 +70,8 @@ int	store_commit(struct store *) AC_NONNULL(1) AC_MUST_CHECK;
 void	store_abandon(struct store *) AC_NONNULL(1);
 
 /*
- * Called by the loop after wake: takes the result of the sync that has ended
- * and begins the next. *upto: records that start below it are durable. An
+ * Called by the loop after wake, or if store_ended(): takes the result of the
+ * sync that has ended. *upto: records that start below it are durable. An
  * error is final.
  */
 int	store_synced(struct store *, uint64_t *upto)
@@ -87,6 +87,16 @@ int	store_synced(struct store *, uint64_t *upto)
  */
 int64_t	store_wait_ms(const struct store *) AC_NONNULL(1);
 void	store_tick(struct store *) AC_NONNULL(1);
+
+/*
+ * store_ended		a sync has ended well, and store_synced() will take it
+ * store_missed		called last in each turn of the loop: is the end of the
+ *			sync under way wanted? So it is too when there is more
+ *			to sync. True: it was there before the wish, and nobody
+ *			was woken
+ */
+bool	store_ended(struct store *) AC_NONNULL(1);
+bool	store_missed(struct store *, bool wanted) AC_NONNULL(1) AC_MUST_CHECK;
 
 /*
  * store_end		what is committed ends here

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "relay/loop.h"
 
 #define FULL_LOG_MS 1000
 
@@ -473,6 +474,14 @@ turn_synced(struct relay *r)
 	}
 }
 
+/* Does anybody wait for what is written to be safe? */
+static bool
+safety_is_wanted(const struct relay *r)
+{
+	return !TAILQ_EMPTY(&r->unstored) || r->clean_sync != 0 ||
+	    clean_is_due(r);
+}
+
 void
 turn_end(struct relay *r)
 {
@@ -480,7 +489,8 @@ turn_end(struct relay *r)
 	int64_t wait;
 
 	turn_commit(r);
-	if (r->conf.sync == RELAY_SYNC_NEVER && !TAILQ_EMPTY(&r->unstored))
+	if (store_ended(r->store) || (r->conf.sync == RELAY_SYNC_NEVER &&
+	    !TAILQ_EMPTY(&r->unstored)))
 		turn_synced(r);
 	while ((p = TAILQ_FIRST(&r->dirty)) != NULL) {
 		TAILQ_REMOVE(&r->dirty, p, dirties);
@@ -491,6 +501,8 @@ turn_end(struct relay *r)
 	wait = store_wait_ms(r->store);
 	if (wait >= 0)
 		loop_sync_soon(r, wait);
+	if (store_missed(r->store, safety_is_wanted(r)))
+		loop_wake(r);
 	for (int i = 0; i < SHARES; i++) {
 		if (r->shared[i].cap > SHARED_KEEP)
 			buf_fini(&r->shared[i]);
