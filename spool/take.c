@@ -35,7 +35,8 @@ read_message(int dir, const char *name, struct buf *b)
 		return fd;
 	rc = 0;
 	if (st.st_nlink <= 2 && st.st_size <= SPOOL_MSG_MAX) {
-		rc = fs_read_from(fd, 0, SPOOL_MSG_MAX, b);
+		/* A message that is there doesn't grow any more. */
+		rc = fs_read_from(fd, 0, (size_t)st.st_size, b);
 		if (rc == 0)
 			rc = 1;
 	}

@@ -122,13 +122,31 @@ is_active(uint32_t c)
 	return false;
 }
 
+/* How much of it is plain ASCII: most, as a rule, and all of that is seen. */
+static size_t
+plain_len(const char *s, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && s[n] >= 0x20 && s[n] < 0x7f)
+		n++;
+	return n;
+}
+
 void
 out_text(struct buf *b, const char *s, size_t len)
 {
 	while (len > 0) {
 		uint32_t c;
-		size_t n = decode(s, len, &c);
+		size_t n = plain_len(s, len);
 
+		if (n > 0) {
+			buf_add(b, s, n);
+			s += n;
+			len -= n;
+			continue;
+		}
+		n = decode(s, len, &c);
 		if (n == 0) {
 			buf_addf(b, "\\x%02x", (unsigned char)*s);
 			n = 1;
