@@ -30,6 +30,7 @@ LIFTED = ("--rate", "1e9", "--rate-burst", "1e9", "--max-unidentified", "0",
           "--queue-max", "256M")
 COUNT = {"parts": 6000, "wire": 200000, "journal": 100000, "end": 300,
          "receive": 6000, "commands": 20}
+MANY = 10000
 MEMBERS = (10, 30, 100, 300, 1000)
 IDLE = (0, 1000, 3000, 10000)
 
@@ -176,6 +177,23 @@ def run_once(*argv):
     return time.monotonic() - began, done.returncode
 
 
+def with_many(new, at):
+    """status and read, with ten thousand files in new/."""
+    out = {}
+    for i in range(MANY):
+        text = json.dumps({"type": "MSG", "from": "@somebody", "to": "#bench",
+                           "ts": 1700000000000 + i, "from_name": "somebody",
+                           "content": "number %d %s" % (i, "x" * 100)})
+        name = "%d.%08d.somebody" % (1700000000000 + i, i)
+        (new / name).write_text(text + "\n", encoding="ascii")
+    for argv in (("status",), ("read", "--peek"), ("read",)):
+        took, rc = run_once(*argv, *at)
+        if rc:
+            raise RuntimeError("%s has failed" % argv[0])
+        out["%s of 10,000 files" % " ".join(argv)] = (took * 1000, "ms")
+    return out
+
+
 def commands(where, scale):
     """send through the spool; what waits to be read; waking from wait."""
     relay, (a, b) = pair(where)
@@ -205,6 +223,7 @@ def commands(where, scale):
             for name in os.listdir(new):
                 os.rename(new / name, new.parent / "cur" / name)
         out.update(spent(took, "file in new/ to wait's exit"))
+        out.update(with_many(new, at_b))
         return out
     finally:
         for p in (a, b, relay):

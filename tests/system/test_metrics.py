@@ -68,7 +68,8 @@ def test_it_counts_what_happens(started):
         a.msg("#general", str(n))
     a.send("MSG", to="#nowhere", content="x")
     a.refused("CHANNEL_NOT_FOUND")
-    a.expect("STORED")
+    if not any(m["type"] == "STORED" for m in a.passed):
+        a.expect("STORED")              # else all may have come by now
     now = samples(scrape(relay))
     assert now["agentchat_messages_total"] == 5
     assert now["agentchat_deliveries_total"] == 10
