@@ -40,6 +40,15 @@ ac_errword(int rc)
 	return refusals[ordinal(rc)].word;
 }
 
+const char *
+ac_errtext(const char *word, const char *text)
+{
+	size_t len = strlen(word);
+
+	return strncmp(text, word, len) == 0 && strncmp(text + len, ": ", 2) ==
+	    0 ? text + len + 2 : text;
+}
+
 int
 ac_errcode(const char *word, size_t len)
 {

@@ -63,6 +63,12 @@ const char *ac_strerror(int rc);
 /* The refusal's word ("RATE_LIMITED"), static; NULL where rc has none. */
 const char *ac_errword(int rc);
 
+/*
+ * What a relay says of a refusal, without the word where the text begins with
+ * it: who shows both says it once. Part of text.
+ */
+const char *ac_errtext(const char *word, const char *text) AC_NONNULL(1, 2);
+
 /* The code of a word, which need not be NUL-terminated; 0 if unknown. */
 int	ac_errcode(const char *word, size_t len) AC_NONNULL(1);
 

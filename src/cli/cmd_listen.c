@@ -11,6 +11,7 @@
 #include "cli/cmd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 
@@ -56,7 +57,10 @@ struct listener {
 static int
 time_up(const struct listener *l)
 {
-	return l->max > 0 ? EXIT_TIMEOUT : EXIT_OK;
+	if (l->max <= 0)
+		return EXIT_OK;
+	return cmd_fail(l->cl->cmd, EXIT_TIMEOUT, "%" PRId64 " of %" PRId64
+	    " messages came in time", l->heard, l->max);
 }
 
 /* Print one line; true when it was the last. */

@@ -215,8 +215,11 @@ report(const struct cmd_line *cl, struct wanted *w, int rc)
 
 	if (rc < 0)
 		return cmd_fail(cl->cmd, cmd_code(rc), "%s", ac_strerror(rc));
+	if (rc == 0 && w->timeout_ok)
+		return EXIT_OK;
 	if (rc == 0)
-		return w->timeout_ok ? EXIT_OK : EXIT_TIMEOUT;
+		return cmd_fail(cl->cmd, EXIT_TIMEOUT, "nothing new came in "
+		    "time");
 	if (cl->json) {
 		buf_add(&b, w->found.p, w->found.len);
 		buf_addc(&b, '\n');
@@ -226,6 +229,14 @@ report(const struct cmd_line *cl, struct wanted *w, int rc)
 	code = out_put(&b);
 	buf_fini(&b);
 	return code;
+}
+
+/* What --to can be; anything else would never come. */
+static bool
+is_box(const char *to)
+{
+	return wire_channel_ok(to, strlen(to)) ||
+	    wire_agent_id_ok(to, strlen(to)) || strcmp(to, "@me") == 0;
 }
 
 static void
@@ -240,6 +251,10 @@ parse(struct cmd_line *cl, struct wanted *w)
 			break;
 		case OPT_TO:
 			w->to = cl->arg;
+			if (!is_box(w->to))
+				exit(cmd_usage(cl->cmd, "'%s' is neither a "
+				    "#channel, nor an @agent, nor @me",
+				    cl->arg));
 			break;
 		case OPT_MENTION:
 			w->mention = cl->arg;

@@ -151,8 +151,9 @@ hook_run(struct cmd_line *cl)
 	rc = is_active();
 	if (rc < 0)
 		return cmd_fail(cl->cmd, EXIT_FAILED, "--hook is for a "
-		    "harness, which gives it a JSON object (%s)",
-		    ac_strerror(rc));
+		    "harness, which gives it a JSON object%s%s",
+		    ac_errword(rc) != NULL ? "" : ": ",
+		    ac_errword(rc) != NULL ? "" : ac_strerror(rc));
 	if (rc == 1)
 		return EXIT_OK;
 	find_root(cl, path);

@@ -197,7 +197,7 @@ remote_fail(const struct remote *r, int rc)
 
 	if (word != NULL)
 		return cmd_fail(r->cmd, EXIT_REFUSED, "%s: %s", word,
-		    call_why(r->call));
+		    ac_errtext(word, call_why(r->call)));
 	/* A word that we don't know yet is a refusal all the same. */
 	if (rc == -EPROTO)
 		return cmd_fail(r->cmd, EXIT_REFUSED, "%s", call_why(r->call));

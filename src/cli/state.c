@@ -71,6 +71,7 @@ line_counts(struct buf *b, const struct wire_msg *f)
 {
 	static const char *const keys[] = { "queued", "sent", "failed",
 	    "archived", "dropped" };
+	struct wire_value failed = wire_find(f, "failed");
 	bool any = false;
 
 	for (size_t i = 0; i < AC_COUNTOF(keys); i++) {
@@ -85,6 +86,8 @@ line_counts(struct buf *b, const struct wire_msg *f)
 	}
 	if (any)
 		buf_addc(b, '\n');
+	if (failed.kind == WIRE_NUM && failed.num > 0)
+		line(b, "failed", "failed/*.reason says why");
 }
 
 void

@@ -580,7 +580,7 @@ look_unread(struct look *l)
 
 /* Files that stand alone. */
 static int
-look_files(struct look *l)
+look_files(struct look *l, bool running)
 {
 	static const struct {
 		const char *name;
@@ -601,8 +601,8 @@ look_files(struct look *l)
 		rc = check_file(l->c, dir, "outbox.jsonl", false);
 	if (rc == -ENOENT)
 		rc = 0;
-	/* An agent's file: it may lie here as an agent has made it. */
-	if (rc >= 0 && fstatat(dir, ".outbox.retired", &st,
+	/* A daemon that runs is at it just now. */
+	if (rc >= 0 && !running && fstatat(dir, ".outbox.retired", &st,
 	    AT_SYMLINK_NOFOLLOW) == 0)
 		check_tell(l->c, CHECK_NOTE, "outbox", ".outbox.retired", "",
 		    "An outbox that was being emptied: the daemon goes on with "
@@ -614,7 +614,7 @@ static int
 look_all(struct look *l, bool running)
 {
 	size_t unused = 0;
-	int rc = look_files(l);
+	int rc = look_files(l, running);
 
 	if (rc == 0)
 		rc = look_cursor(l);

@@ -527,9 +527,11 @@ sender_error(struct daemon *d, const struct wire_msg *m)
 		    wire_int(m, WF_RETRY_MS, 0), clock_mono_ms());
 		f->again = true;
 	} else {
-		snprintf(why, sizeof(why), "%s: %s", word != NULL ? word :
-		    "ERROR", text != NULL ? text : code != 0 ?
-		    ac_strerror(code) : "The relay refuses.");
+		if (word == NULL)
+			word = "ERROR";
+		snprintf(why, sizeof(why), "%s: %s", word, text != NULL ?
+		    ac_errtext(word, text) : code != 0 ? ac_strerror(code) :
+		    "The relay refuses.");
 		fail_flight(d, f, why);
 	}
 	sender_pump(d);

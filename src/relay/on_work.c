@@ -533,6 +533,19 @@ on_proposal(struct peer *p, const struct wire_msg *m)
 
 /* -------------------------------------------------------------- the others */
 
+/* It can't be done to a proposal in this state: what can? */
+static int
+refuse_state(struct peer *p, enum proposal_status status)
+{
+	int rc = AC_E_INVALID_PROPOSAL;
+
+	return refuse(p, rc, "%s: It is %s: %s.", ac_errword(rc),
+	    proposal_status_name(status), status == PROPOSAL_PENDING ?
+	    "it has to be accepted first" : status == PROPOSAL_ACCEPTED ?
+	    "it can be completed or disputed" : "nothing more can be done to "
+	    "it, make a new proposal");
+}
+
 int
 on_step(struct peer *p, const struct wire_msg *m)
 {
@@ -563,8 +576,7 @@ on_step(struct peer *p, const struct wire_msg *m)
 	stamp(&x);
 	rc = proposal_next(work_status(w, x.rec.ts), m->type, x.by, &x.status);
 	if (rc == AC_E_INVALID_PROPOSAL)
-		return refuse(p, rc, "%s: It is %s.", ac_errword(rc),
-		    proposal_status_name(work_status(w, x.rec.ts)));
+		return refuse_state(p, work_status(w, x.rec.ts));
 	if (rc < 0)
 		return invalid(p, rc, NULL);
 	turn_commit(p->relay);

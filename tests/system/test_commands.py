@@ -365,6 +365,7 @@ def test_wait_for_who_comes(relay, duo):
     late.join(duo.channel)
     assert p.wait() == OK and json.loads(p.out)["agent"] == late.id
     assert duo.local("wait", "--type", "NONSENSE").code == USAGE
+    assert duo.local("wait", "--to", "general").code == USAGE
 
 
 def test_own_messages_wake_nobody(duo):

@@ -574,6 +574,7 @@ def test_wait_wakes_for_what_is_new_and_not_for_what_is_old(duo):
 def test_wait_gives_up_with_5(duo):
     d, _ = duo
     p = local(d, "wait", "--timeout", "100ms", "--from", "@deadbeef")
+    assert "in time" in p.err
     assert p.code == TIMEOUT and p.out == ""
     p = local(d, "wait", "--timeout", "100ms", "--from", "@deadbeef",
               "--timeout-ok")

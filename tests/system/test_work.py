@@ -797,7 +797,8 @@ def test_commands_through_the_daemon(two):
     p = run("accept", id, "-p", "there", "--dir", b.root)
     assert (p.code, p.out, p.err) == (0, "", "")
     p = run("accept", id, "--dir", b.root)
-    assert p.code == 4 and "INVALID_PROPOSAL" in p.err
+    assert p.code == 4
+    assert "INVALID_PROPOSAL: It is accepted: it can be completed" in p.err
     p = run("complete", id, "--proof", "done", "--json", "--dir", b.root)
     assert p.code == 0 and json.loads(p.out)["proof"] == "done"
     id = run("propose", b.id, "more", "--dir", a.root).out.strip()

@@ -178,6 +178,8 @@ refusals_have_code_word_and_sentence(void **state)
 	assert_int_equal(ac_errcode("RATE_LIMITED", 12), AC_E_RATE_LIMITED);
 	assert_int_equal(ac_errcode("RATE", 4), 0);
 	assert_null(ac_errword(-ENOENT));
+	assert_string_equal(ac_errtext("NO", "NO: it is."), "it is.");
+	assert_string_equal(ac_errtext("NO", "NOT: it is."), "NOT: it is.");
 	assert_string_equal(ac_strerror(-ENOENT), strerror(ENOENT));
 	for (int rc = -1001; ac_errword(rc) != NULL; rc--) {
 		const char *w = ac_errword(rc);
