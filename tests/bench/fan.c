@@ -1,12 +1,14 @@
 /*
  * fan.c - load for a relay: one channel, one who speaks, many who listen.
  *
- *	fan [-l] [-m members] [-i idle] [-d seconds] -s PID PORT
+ *	fan [-lz] [-m members] [-b bytes] [-i idle] [-d seconds] -s PID PORT
  *
  * Without -l the speaker keeps WINDOW messages on their way: the next goes out
  * when all members have one more, so nobody is ever further behind than that
  * and a relay has no reason to drop anybody. With -l a message goes out every
- * 2 ms and each delivery is timed. -i: so many more sessions that do nothing.
+ * 2 ms and each delivery is timed. -b: bytes of a message. -i: so many more
+ * sessions that do nothing. -z: one more member, which reads nothing; it is an
+ * error if the relay doesn't cut it off.
  * PID is the relay's, whose processor time and memory are read.
  *
  * One thread, one epoll set, 127.0.0.1 only. A lost message is exit 1.
@@ -31,18 +33,20 @@
 #define PERIOD_NS	2000000
 #define RECV_MAX	(1 << 18)
 #define SAMPLES_MAX	(1 << 22)
+#define TEXT_MAX	4000
 #define OPEN_AT_ONCE	12	/* of silent ones a relay takes 16 */
 #define STALLED_NS	10000000000
 
 struct member {
 	int		 fd;
+	int		 rcvbuf;	/* bytes; 0: the system's */
 	uint64_t	 heard;		/* messages */
 	char		*rest;		/* of a frame that came in part */
 	size_t		 rest_len;
 };
 
 static struct member *members;
-static int count = 100, idle;
+static int count = 100, idle, size = 100;
 static int epoll_fd;
 static uint64_t slowest;	/* heard by every member */
 static uint64_t deliveries;
@@ -56,7 +60,7 @@ static void
 send_text(int fd, const char *text, size_t len)
 {
 	/* A mask of zeros is a mask. */
-	unsigned char frame[1024] = { 0x81, (unsigned char)(0x80 | 126),
+	unsigned char frame[TEXT_MAX + 512] = { 0x81, (unsigned char)(0x80 | 126),
 	    (unsigned char)(len >> 8), (unsigned char)len };
 	size_t at = 0, end = len + 8;
 
@@ -71,7 +75,7 @@ send_text(int fd, const char *text, size_t len)
 }
 
 static int
-dial(int port)
+dial(int port, int rcvbuf)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 	    .sin_port = htons((uint16_t)port),
@@ -82,6 +86,8 @@ dial(int port)
 	    "Sec-WebSocket-Version: 13\r\n\r\n";
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
+	if (rcvbuf != 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
 	if (fd == -1 || connect(fd, (struct sockaddr *)&sin, sizeof(sin)) == -1)
 		err(1, "connect");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -122,7 +128,7 @@ open_all(int port, struct member *m, int n, const char *join)
 		int end = at + OPEN_AT_ONCE < n ? at + OPEN_AT_ONCE : n;
 
 		for (int i = at; i < end; i++)
-			m[i].fd = dial(port);
+			m[i].fd = dial(port, m[i].rcvbuf);
 		for (int i = at; i < end; i++) {
 			expect(m[i].fd, "\r\n\r\n");
 			send_text(m[i].fd, identify, sizeof(identify) - 1);
@@ -236,9 +242,10 @@ turn(int wait_ms)
 static void
 speak(void)
 {
-	char text[256];
+	static char text[TEXT_MAX + 256];
 	int n = snprintf(text, sizeof(text), "{\"type\":\"MSG\",\"to\":"
-	    "\"#bench\",\"content\":\"%lld %0100d\"}", (long long)now_ns(), 0);
+	    "\"#bench\",\"content\":\"%lld %0*d\"}", (long long)now_ns(),
+	    size, 0);
 
 	send_text(members[0].fd, text, (size_t)n);
 }
@@ -307,6 +314,23 @@ resident_kb(int pid)
 	return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
 }
 
+/* It has read nothing: has the relay hung up? */
+static void
+expect_cut_off(int fd)
+{
+	static char in[RECV_MAX];
+	struct timeval patience = { .tv_sec = STALLED_NS / 1000000000 };
+	ssize_t n;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	do
+		n = recv(fd, in, sizeof(in), 0);
+	while (n > 0);
+	if (n == -1 && errno != ECONNRESET)
+		errx(1, "who reads nothing is still connected");
+	close(fd);
+}
+
 static void
 open_idle(int port, int pid)
 {
@@ -322,13 +346,14 @@ open_idle(int port, int pid)
 	free(all);		/* the sockets stay open */
 }
 
+static const char join[] = "{\"type\":\"JOIN\",\"channel\":\"#bench\"}";
+
 static void
 open_members(int port)
 {
 	int64_t begun = now_ns();
 
-	open_all(port, members, count,
-	    "{\"type\":\"JOIN\",\"channel\":\"#bench\"}");
+	open_all(port, members, count, join);
 	for (int i = 0; i < count; i++) {
 		struct epoll_event ev = { .events = EPOLLIN,
 		    .data.ptr = &members[i] };
@@ -348,19 +373,22 @@ int
 main(int argc, char **argv)
 {
 	static const char usage[] =
-	    "fan [-l] [-m members] [-i idle] [-d seconds] -s PID PORT";
+	    "fan [-lz] [-m members] [-b bytes] [-i idle] [-d seconds] "
+	    "-s PID PORT";
 	static const char create[] =
 	    "{\"type\":\"CREATE_CHANNEL\",\"channel\":\"#bench\"}";
 	struct rlimit rl;
-	struct member maker;
+	struct member maker = { 0 }, lazy = { .rcvbuf = 4096 };
 	double seconds = 2, cpu;
 	int c, pid = 0, port;
-	bool latency = false;
+	bool latency = false, stalled = false;
 	int64_t begun;
 
-	while ((c = getopt(argc, argv, "lm:i:d:s:")) != -1) {
+	while ((c = getopt(argc, argv, "lzm:b:i:d:s:")) != -1) {
 		switch (c) {
 		case 'l': latency = true; break;
+		case 'z': stalled = true; break;
+		case 'b': size = atoi(optarg); break;
 		case 'm': count = atoi(optarg); break;
 		case 'i': idle = atoi(optarg); break;
 		case 'd': seconds = atof(optarg); break;
@@ -368,7 +396,8 @@ main(int argc, char **argv)
 		default: errx(2, "%s", usage);
 		}
 	}
-	if (optind + 1 != argc || pid <= 0 || count < 1)
+	if (optind + 1 != argc || pid <= 0 || count < 1 || size < 1 ||
+	    size > TEXT_MAX)
 		errx(2, "%s", usage);
 	port = atoi(argv[optind]);
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
@@ -386,6 +415,8 @@ main(int argc, char **argv)
 	expect(maker.fd, "JOINED");
 	close(maker.fd);
 	open_members(port);
+	if (stalled)
+		open_all(port, &lazy, 1, join);
 	timed = latency;
 	deliveries = 0;
 	cpu = cpu_seconds(pid);
@@ -398,5 +429,7 @@ main(int argc, char **argv)
 		say("deliveries per second of the relay's processor",
 		    (double)deliveries / cpu, "");
 	say_latency("delivery", samples, nsamples);
+	if (stalled)
+		expect_cut_off(lazy.fd);
 	return 0;
 }

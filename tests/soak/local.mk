@@ -12,7 +12,7 @@ SOAK_FILES = \
 	%D%/part_spool.py
 EXTRA_DIST += $(SOAK_FILES)
 
-soak: all
+soak: all tests/bench/fan$(EXEEXT)
 	env AGENTCHAT=$(abs_top_builddir)/agentchat PYTHONDONTWRITEBYTECODE=1 \
 	    $(PYTEST_PYTHON) $(top_srcdir)/%D%/soak.py $(PARTS)
 .PHONY: soak
