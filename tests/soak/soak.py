@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""soak.py [-s SCALE] [-l] [PART...]: the long forms of what is promised.
+"""soak.py [-s SCALE] [-j JOBS] [-l] [PART...]: the long forms of what is
+promised.
 
 Runs the parts that are named, or all, and prints a table: promise, work done,
-lost, doubled, verdict. SCALE multiplies the amount of work (1: the full
+lost, doubled, verdict. JOBS of them run at a time, but those that measure time
+run alone, after the others. SCALE multiplies the amount of work (1: the full
 length, within 40 minutes on two cores; 0.01: a few seconds each). Exits 1 if
 any part failed. AGENTCHAT is the program, AGENTCHAT_TEST_KEEP=1 keeps the
 files of a run.
@@ -10,9 +12,11 @@ files of a run.
 
 import argparse
 import collections
+import concurrent.futures
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import time
 import traceback
@@ -29,8 +33,9 @@ import part_power                                       # noqa: E402
 import part_relay                                       # noqa: E402
 import part_spool                                       # noqa: E402
 
-Part = collections.namedtuple("Part", "name promise run full least needs",
-                              defaults=(None,))
+Part = collections.namedtuple("Part", "name promise run full least needs "
+                              "alone", defaults=(None, False))
+ROW = "%-9s %-16s %9s %6s %8s %6s  %s"
 
 
 def strace():
@@ -40,7 +45,6 @@ def strace():
 PARTS = (
     Part("kill-daemon", "D1", part_kill.kill_daemon, 1000, 10),
     Part("kill-relay", "D1 R2 R3", part_kill.kill_relay, 1000, 5),
-    Part("stopped", "D1 D5", part_kill.stopped, 60, 1),
     Part("power", "D2 R1 R2", part_power.cut_power, 50, 2,
          image.unsupported),
     Part("appenders", "D3", part_spool.appenders, 160000, 1600),
@@ -51,14 +55,15 @@ PARTS = (
     Part("sync-fails", "D2 R1", part_spool.sync_fails, 20, 1, strace),
     Part("network", "D5", part_net.cut_network, 60, 3,
          part_net.unsupported),
-    Part("catch-up", "D5", part_spool.catch_up, 10000, 500),
     Part("names", "D7", part_spool.hostile_names, 1000000, 2000),
     Part("ring", "D8", part_spool.ring_reader, 100000, 2000),
     Part("resend", "R2 R3", part_relay.resend, 300, 4),
     Part("mailbox", "R4", part_relay.mailbox, 1200, 60),
-    Part("stalled", "R5", part_relay.stalled, 6000, 50),
-    Part("records", "R8", part_relay.many_records, 1000000, 8000),
     Part("wiped", "R2", part_relay.wiped, 20, 1),
+    Part("stopped", "D1 D5", part_kill.stopped, 60, 1),
+    Part("catch-up", "D5", part_spool.catch_up, 10000, 500, alone=True),
+    Part("stalled", "R5", part_relay.stalled, 6000, 50, alone=True),
+    Part("records", "R8", part_relay.many_records, 1000000, 8000, alone=True),
 )
 
 
@@ -89,12 +94,37 @@ def run(part, scale, seed):
     return account, time.monotonic() - began, why
 
 
+def report(part, scale, seed):
+    """Run it here and print its row; is it good, or was it skipped?"""
+    account, took, why = run(part, scale, seed)
+    good = account.good() and not account.late and not why
+    print(ROW % (part.promise, part.name, account.work, len(account.lost),
+                 len(account.doubled), "%.0f" % took,
+                 why or ("kept" if good else "BROKEN") +
+                 (": " + ", ".join(account.notes)
+                  if account.notes else "")), flush=True)
+    if account.story():
+        print("    " + account.story().replace("\n", "\n    "))
+    return good or bool(why) and why.startswith("skipped")
+
+
+def report_beside(part, scale, seed):
+    """The same in a process of its own, beside others."""
+    p = subprocess.run([sys.executable, __file__, "--row", "-s", str(scale),
+                        "--seed", str(seed), part.name],
+                       stdout=subprocess.PIPE, text=True, check=False)
+    print(p.stdout, end="", flush=True)
+    return p.returncode == 0
+
+
 def main():
-    ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    ap = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     ap.add_argument("-s", "--scale", type=float,
                     default=float(os.environ.get("SCALE") or 1))
     ap.add_argument("--seed", type=int, default=int(time.time()))
+    ap.add_argument("-j", "--jobs", type=int, default=os.cpu_count())
     ap.add_argument("-l", "--list", action="store_true")
+    ap.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
     ap.add_argument("part", nargs="*")
     args = ap.parse_args()
     if args.list:
@@ -106,31 +136,28 @@ def main():
         ap.error("no part " + ", ".join(sorted(unknown)))
     if not os.access(harness.AGENTCHAT, os.X_OK):
         ap.error("no program %s: set AGENTCHAT" % harness.AGENTCHAT)
-    bad, row = 0, "%-9s %-16s %9s %6s %8s %6s  %s"
+    parts = [p for p in PARTS if not args.part or p.name in args.part]
+    if args.row:
+        return 0 if report(parts[0], args.scale, args.seed) else 1
+    began = time.monotonic()
     print("scale %g, seed %d" % (args.scale, args.seed))
-    print(row % ("promise", "part", "work", "lost", "doubled", "s",
+    print(ROW % ("promise", "part", "work", "lost", "doubled", "s",
                  "verdict"), flush=True)
-    for p in PARTS:
-        if args.part and p.name not in args.part:
-            continue
-        account, took, why = run(p, args.scale, args.seed)
-        good = account.good() and not account.late and not why
-        skipped = bool(why) and why.startswith("skipped")
-        bad += not good and not skipped
-        print(row % (p.promise, p.name, account.work, len(account.lost),
-                     len(account.doubled), "%.0f" % took,
-                     why or ("kept" if good else "BROKEN") +
-                     (": " + ", ".join(account.notes)
-                      if account.notes else "")), flush=True)
-        if account.story():
-            print("    " + account.story().replace("\n", "\n    "))
-    harness.cleanup()
-    return 1 if bad else 0
+    with concurrent.futures.ThreadPoolExecutor(max(args.jobs, 1)) as pool:
+        good = list(pool.map(
+            lambda p: report_beside(p, args.scale, args.seed),
+            [p for p in parts if not p.alone]))
+    good += [report_beside(p, args.scale, args.seed)
+             for p in parts if p.alone]
+    print("%d kept, %d broken, in %.0f s" % (
+        sum(good), len(good) - sum(good), time.monotonic() - began))
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        harness.cleanup()
         sys.exit(130)
+    finally:
+        harness.cleanup()
