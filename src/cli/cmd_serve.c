@@ -14,17 +14,18 @@
 #include "relay/relay.h"
 
 enum {
-	OPT_RATE = OPT_OWN, OPT_BURST, OPT_BUFFER, OPT_HISTORY, OPT_SEGMENT, OPT_MAX_SPOOL,
-	OPT_QUEUE_MAX,
-	OPT_CONTENT_MAX, OPT_FRAME_MAX, OPT_MAX_CONNECTIONS,
-	OPT_MAX_PER_ADDRESS, OPT_MAX_UNIDENTIFIED, OPT_SYNC, OPT_SPOOL,
-	OPT_PUBLIC_NAME, OPT_REQUIRE_BOUND, OPT_CERT, OPT_KEY, OPT_REQUIRE_VERIFIED,
+	OPT_RATE = OPT_OWN, OPT_BURST, OPT_BUFFER, OPT_HISTORY, OPT_SEGMENT,
+	OPT_MAX_SPOOL, OPT_MAX_MEMORY, OPT_QUEUE_MAX, OPT_CONTENT_MAX,
+	OPT_FRAME_MAX, OPT_MAX_CONNECTIONS, OPT_MAX_PER_ADDRESS,
+	OPT_MAX_UNIDENTIFIED, OPT_SYNC, OPT_SPOOL, OPT_PUBLIC_NAME,
+	OPT_REQUIRE_BOUND, OPT_CERT, OPT_KEY, OPT_REQUIRE_VERIFIED,
 	OPT_LOG_MESSAGES, OPT_REPAIR, OPT_ADMIN_KEY, OPT_REPUTATION
 };
 
 #define PUBLIC_NAMES_MAX 16
 #define SIZE_LIMIT	(INT64_C(1) << 40)
 #define SPOOL_LEAST	(1 << 20)
+#define MEMORY_LEAST	(32 << 20)
 
 static const struct cmd_opt serve_opts[] = {
 	{ 'p', "port", "PORT", "port to listen on [$PORT, 6667]; 0: any" },
@@ -39,6 +40,8 @@ static const struct cmd_opt serve_opts[] = {
 	    "length of a journal file [64M]" },
 	{ OPT_MAX_SPOOL, "max-spool", "SIZE",
 	    "the journal's most; 0: no limit [4G]" },
+	{ OPT_MAX_MEMORY, "max-memory", "SIZE",
+	    "the relay's most; 0: no limit [1G]" },
 	{ OPT_SYNC, "sync", "HOW", "to disk: group, interval, never [group]" },
 	{ OPT_SPOOL, "spool", "DIR", "the relay's files [<root>/relay]" },
 	CMD_OPT_DIR,
@@ -131,6 +134,12 @@ parse_limit(const struct cmd_line *cl, int c, struct relay_conf *conf)
 		if (conf->max_spool > 0 && conf->max_spool < SPOOL_LEAST)
 			exit(cmd_usage(cl->cmd, "--max-spool is 0 or at "
 			    "least 1M"));
+		return true;
+	case OPT_MAX_MEMORY:
+		conf->max_memory = cmd_size(cl, 0, SIZE_LIMIT);
+		if (conf->max_memory > 0 && conf->max_memory < MEMORY_LEAST)
+			exit(cmd_usage(cl->cmd, "--max-memory is 0 or at "
+			    "least 32M"));
 		return true;
 	case OPT_QUEUE_MAX:
 		conf->queue_max = cmd_size(cl, 1 << 16, SIZE_LIMIT);

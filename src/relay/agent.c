@@ -11,6 +11,9 @@
 
 #include "base/log.h"
 
+/* With its entries in both maps. */
+#define AGENT_BYTES ((int64_t)(sizeof(struct agent) + MEM_ALLOC + 2 * MEM_SLOT))
+
 struct agent *
 agent_by_id(struct relay *r, const char *id, size_t len)
 {
@@ -49,6 +52,7 @@ agent_new(struct relay *r, const char *id, size_t len,
 		free(a);
 		return -ENOMEM;
 	}
+	mem_grow(AGENT_BYTES);
 	*out = a;
 	return 0;
 }
@@ -68,11 +72,10 @@ agent_free(struct agent *a)
 
 	if (a == NULL)
 		return;
-	while ((l = TAILQ_FIRST(&a->letters)) != NULL) {
-		TAILQ_REMOVE(&a->letters, l, next);
-		free(l);
-	}
+	while ((l = TAILQ_FIRST(&a->letters)) != NULL)
+		mailbox_drop(a, l);
 	dedupe_fini(&a->dedupe);
+	mem_grow(-AGENT_BYTES);
 	free(a);
 }
 

@@ -12,6 +12,12 @@
 
 #include "base/log.h"
 
+/* With its entry in the map. */
+#define CHAN_BYTES ((int64_t)(sizeof(struct chan) + MEM_ALLOC + MEM_SLOT))
+#define INVITE_BYTES ((int64_t)(sizeof(struct invite) + MEM_ALLOC + MEM_SLOT))
+/* With its place in members, and its lines in ids and names. */
+#define MEMBER_BYTES ((int64_t)(sizeof(struct member) + MEM_ALLOC + 128))
+
 struct chan *
 chan_find(struct relay *r, const char *name, size_t len)
 {
@@ -50,6 +56,7 @@ chan_new(struct relay *r, const char *name, size_t len, bool invite_only,
 		free(c);
 		return -ENOMEM;
 	}
+	mem_grow(CHAN_BYTES);
 	*out = c;
 	return 0;
 }
@@ -62,11 +69,14 @@ chan_free(struct chan *c)
 
 	if (c == NULL)
 		return;
-	while ((i = map_next(&c->invited, &at)) != NULL)
+	while ((i = map_next(&c->invited, &at)) != NULL) {
+		mem_grow(-INVITE_BYTES);
 		free(i);
+	}
 	map_fini(&c->invited);
 	chan_unlist(c);
 	free(c->members);
+	mem_grow(-CHAN_BYTES - (int64_t)(c->pos_cap * sizeof(*c->pos)));
 	free(c->pos);
 	free(c);
 }
@@ -132,6 +142,7 @@ chan_add(struct chan *c, struct peer *p, struct member **out)
 		list_one(c, p);
 		c->listed = !list_failed(c);
 	}
+	mem_grow(MEMBER_BYTES);
 	LIST_INSERT_HEAD(&p->in, m, of_peer);
 	p->chans++;
 	*out = m;
@@ -148,6 +159,7 @@ chan_remove(struct member *m)
 	c->members[m->at]->at = m->at;
 	LIST_REMOVE(m, of_peer);
 	m->peer->chans--;
+	mem_grow(-MEMBER_BYTES);
 	free(m);
 }
 
@@ -229,6 +241,7 @@ chan_invite(struct chan *c, const char *who)
 		free(i);
 		return -ENOMEM;
 	}
+	mem_grow(INVITE_BYTES);
 	return 0;
 }
 

@@ -32,21 +32,55 @@ dedupe_find(const struct dedupe *d, uint64_t hash)
 	return NULL;
 }
 
+static int64_t
+size(unsigned cap)
+{
+	return cap == 0 ? 0 : 2 * MEM_ALLOC + (int64_t)cap *
+	    (int64_t)(sizeof(uint64_t) + sizeof(struct known));
+}
+
+static int
+grow(struct dedupe *d)
+{
+	unsigned cap = d->cap != 0 ? d->cap * 2 : DEDUPE_LEAST;
+	struct known *known;
+	uint64_t *hash;
+
+	if (cap > DEDUPE_MAX)
+		cap = DEDUPE_MAX;
+	hash = malloc(cap * sizeof(*hash));
+	known = malloc(cap * sizeof(*known));
+	if (hash == NULL || known == NULL) {
+		free(hash);
+		free(known);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < d->count; i++) {
+		hash[i] = d->hash[dedupe_at(d, i)];
+		known[i] = d->known[dedupe_at(d, i)];
+	}
+	free(d->hash);
+	free(d->known);
+	d->hash = hash;
+	d->known = known;
+	d->next = d->count;
+	mem_grow(size(cap) - size(d->cap));
+	d->cap = cap;
+	return 0;
+}
+
 int
 dedupe_add(struct dedupe *d, uint64_t hash, const struct known *known)
 {
-	if (d->hash == NULL) {
-		d->hash = malloc(DEDUPE_MAX * sizeof(*d->hash));
-		d->known = malloc(DEDUPE_MAX * sizeof(*d->known));
-		if (d->hash == NULL || d->known == NULL) {
-			dedupe_fini(d);
-			return -ENOMEM;
-		}
-	}
+	/* Without room it goes on with those it has: the oldest goes. */
+	if (d->count == d->cap && d->cap < DEDUPE_MAX &&
+	    (d->cap == 0 || mem_has_room(MEM_STATE)) && grow(d) < 0 &&
+	    d->cap == 0)
+		return -ENOMEM;
 	d->hash[d->next] = hash;
 	d->known[d->next] = *known;
-	d->next = (d->next + 1) % DEDUPE_MAX;
-	if (d->count < DEDUPE_MAX)
+	d->next = (d->next + 1) % d->cap;
+	if (d->count < d->cap)
 		d->count++;
 	return 0;
 }
@@ -54,7 +88,7 @@ dedupe_add(struct dedupe *d, uint64_t hash, const struct known *known)
 unsigned
 dedupe_at(const struct dedupe *d, unsigned i)
 {
-	return (d->next + DEDUPE_MAX - d->count + i) % DEDUPE_MAX;
+	return (d->next + d->cap - d->count + i) % d->cap;
 }
 
 void
@@ -62,8 +96,8 @@ dedupe_undo(struct dedupe *d)
 {
 	if (d->count == 0)
 		return;
-	d->next = (d->next + DEDUPE_MAX - 1) % DEDUPE_MAX;
-	/* What the ring had here before is forgotten: a thousandth of it. */
+	d->next = (d->next + d->cap - 1) % d->cap;
+	/* What the ring had here before is forgotten. */
 	d->hash[d->next] = 0;
 	if (d->next == d->count - 1)
 		d->count--;
@@ -84,6 +118,7 @@ dedupe_merge(struct dedupe *to, struct dedupe *from)
 void
 dedupe_fini(struct dedupe *d)
 {
+	mem_grow(-size(d->cap));
 	free(d->hash);
 	free(d->known);
 	*d = (struct dedupe){ 0 };

@@ -16,8 +16,6 @@
 #define KNOWN	(1u << PEER_KNOWN)
 #define PROVING	(1u << PEER_HELD | 1u << PEER_KNOWN)
 
-#define PORTION	(16u << 20)
-
 /*
  * cost in tokens of the session's bucket. Free is what a client must be able
  * to say at any time, and IDENTIFY, which works once. The first joins are
@@ -26,35 +24,37 @@
 static const struct handler {
 	unsigned	 states;
 	double		 cost;
+	enum mem_use	 grows;		/* what it may make the relay keep */
 	handler_fn	*run;
 } handlers[WIRE_TYPE_COUNT] = {
-	[WIRE_IDENTIFY]		= { ANY, 0, on_identify },
-	[WIRE_VERIFY_IDENTITY]	= { PROVING, 0, on_verify_identity },
-	[WIRE_PING]		= { ANY, 0, on_ping },
-	[WIRE_ACK]		= { KNOWN, 0, on_ack },
-	[WIRE_JOIN]		= { KNOWN, 0, on_join },
-	[WIRE_LEAVE]		= { KNOWN, 1, on_leave },
-	[WIRE_CREATE_CHANNEL]	= { KNOWN, 1, on_create_channel },
-	[WIRE_INVITE]		= { KNOWN, 1, on_invite },
-	[WIRE_LIST_CHANNELS]	= { KNOWN, 1, on_list_channels },
-	[WIRE_LIST_AGENTS]	= { KNOWN, 1, on_list_agents },
-	[WIRE_MSG]		= { KNOWN, 1, on_msg },
-	[WIRE_PROPOSAL]		= { KNOWN, 1, on_proposal },
-	[WIRE_ACCEPT]		= { KNOWN, 1, on_step },
-	[WIRE_REJECT]		= { KNOWN, 1, on_step },
-	[WIRE_COMPLETE]		= { KNOWN, 1, on_step },
-	[WIRE_DISPUTE]		= { KNOWN, 1, on_step },
-	[WIRE_GET_PROPOSAL]	= { KNOWN, 1, on_get_proposal },
-	[WIRE_VERIFY_REQUEST]	= { KNOWN, 1, on_verify_request },
-	[WIRE_VERIFY_RESPONSE]	= { KNOWN, 0, on_verify_response },
-	[WIRE_ADMIN_KICK]	= { KNOWN, 1, on_admin_kick },
-	[WIRE_ADMIN_BAN]	= { KNOWN, 1, on_admin_ban },
-	[WIRE_ADMIN_UNBAN]	= { KNOWN, 1, on_admin_unban },
-	[WIRE_SET_PRESENCE]	= { KNOWN, 0.1, on_set_presence },
-	[WIRE_SET_NICK]		= { KNOWN, 1, on_set_nick },
-	[WIRE_TYPING]		= { KNOWN, 0.5, on_typing },
-	[WIRE_GET_RATING]	= { KNOWN, 1, on_get_rating },
-	[WIRE_LEADERBOARD]	= { KNOWN, 1, on_leaderboard },
+	[WIRE_IDENTIFY]		= { ANY, 0, MEM_LIVE, on_identify },
+	[WIRE_VERIFY_IDENTITY]	= { PROVING, 0, MEM_NOTHING,
+				    on_verify_identity },
+	[WIRE_PING]		= { ANY, 0, MEM_NOTHING, on_ping },
+	[WIRE_ACK]		= { KNOWN, 0, MEM_NOTHING, on_ack },
+	[WIRE_JOIN]		= { KNOWN, 0, MEM_LIVE, on_join },
+	[WIRE_LEAVE]		= { KNOWN, 1, MEM_NOTHING, on_leave },
+	[WIRE_CREATE_CHANNEL]	= { KNOWN, 1, MEM_STATE, on_create_channel },
+	[WIRE_INVITE]		= { KNOWN, 1, MEM_STATE, on_invite },
+	[WIRE_LIST_CHANNELS]	= { KNOWN, 1, MEM_NOTHING, on_list_channels },
+	[WIRE_LIST_AGENTS]	= { KNOWN, 1, MEM_NOTHING, on_list_agents },
+	[WIRE_MSG]		= { KNOWN, 1, MEM_LIVE, on_msg },
+	[WIRE_PROPOSAL]		= { KNOWN, 1, MEM_LIVE, on_proposal },
+	[WIRE_ACCEPT]		= { KNOWN, 1, MEM_LIVE, on_step },
+	[WIRE_REJECT]		= { KNOWN, 1, MEM_LIVE, on_step },
+	[WIRE_COMPLETE]		= { KNOWN, 1, MEM_LIVE, on_step },
+	[WIRE_DISPUTE]		= { KNOWN, 1, MEM_LIVE, on_step },
+	[WIRE_GET_PROPOSAL]	= { KNOWN, 1, MEM_NOTHING, on_get_proposal },
+	[WIRE_VERIFY_REQUEST]	= { KNOWN, 1, MEM_LIVE, on_verify_request },
+	[WIRE_VERIFY_RESPONSE]	= { KNOWN, 0, MEM_NOTHING, on_verify_response },
+	[WIRE_ADMIN_KICK]	= { KNOWN, 1, MEM_NOTHING, on_admin_kick },
+	[WIRE_ADMIN_BAN]	= { KNOWN, 1, MEM_NOTHING, on_admin_ban },
+	[WIRE_ADMIN_UNBAN]	= { KNOWN, 1, MEM_NOTHING, on_admin_unban },
+	[WIRE_SET_PRESENCE]	= { KNOWN, 0.1, MEM_NOTHING, on_set_presence },
+	[WIRE_SET_NICK]		= { KNOWN, 1, MEM_NOTHING, on_set_nick },
+	[WIRE_TYPING]		= { KNOWN, 0.5, MEM_NOTHING, on_typing },
+	[WIRE_GET_RATING]	= { KNOWN, 1, MEM_NOTHING, on_get_rating },
+	[WIRE_LEADERBOARD]	= { KNOWN, 1, MEM_NOTHING, on_leaderboard },
 };
 
 int
@@ -94,6 +94,8 @@ run(struct peer *p, const struct wire_msg *m)
 	if ((h->states & 1u << p->state) == 0)
 		return AC_E_AUTH_REQUIRED;
 	rc = charge(p, h->cost);
+	if (rc == 0 && !mem_has_room(h->grows))
+		rc = refuse(p, AC_E_RATE_LIMITED, MEM_FULL);
 	return rc < 0 ? rc : h->run(p, m);
 }
 
@@ -139,12 +141,13 @@ dispatch(struct peer *p, const char *text, size_t len)
 {
 	struct wire_msg *m = &p->relay->msg;
 	const char *end = text + len, *nl;
+	size_t portion = mem_portion();
 	int rc;
 
 	/* A turn that reads from thousands is written in portions. */
-	if (p->relay->shared[SHARE_MSG].len > PORTION ||
-	    p->relay->shared[SHARE_TELL].len > PORTION ||
-	    p->relay->shared[SHARE_REPLY].len > PORTION)
+	if (p->relay->shared[SHARE_MSG].len > portion ||
+	    p->relay->shared[SHARE_TELL].len > portion ||
+	    p->relay->shared[SHARE_REPLY].len > portion)
 		turn_end(p->relay);
 	rc = wire_parse(m, text, len, WIRE_FROM_CLIENT);
 	if (rc == 0 || memchr(text, '\n', len) == NULL) {

@@ -39,6 +39,7 @@ grow(struct chan *c, size_t max)
 
 		pos[seq % cap] = c->pos[seq % c->pos_cap];
 	}
+	mem_grow((int64_t)((cap - c->pos_cap) * sizeof(*pos)));
 	free(c->pos);
 	c->pos = pos;
 	c->pos_cap = cap;
@@ -52,7 +53,10 @@ history_add(struct chan *c, const struct relay_conf *conf, uint64_t pos)
 		c->seq++;
 		return 0;
 	}
-	if (c->depth == c->pos_cap && grow(c, (size_t)conf->history) < 0)
+	/* Memory full: what is oldest goes, however much it was to keep. */
+	if (c->depth == c->pos_cap &&
+	    (c->pos_cap == 0 || mem_has_room(MEM_STATE)) &&
+	    grow(c, (size_t)conf->history) < 0)
 		return -ENOMEM;
 	c->seq++;
 	c->pos[c->seq % c->pos_cap] = pos;

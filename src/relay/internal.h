@@ -49,6 +49,7 @@ struct verify;
 
 #define RELAY_SERVER_ID	"@server"	/* the operator's voice */
 #define DEDUPE_MAX	1000
+#define DEDUPE_LEAST	64		/* remembered however full memory is */
 #define MAILBOX_MAX	1000		/* messages */
 #define MAILBOX_BYTES	(1 << 20)
 #define CHANNELS_PER_PEER 100
@@ -62,6 +63,26 @@ struct verify;
 #define SLOW_BYTES	(256 << 10)
 #define SLOW_MS		10000
 
+/* ---- mem.c: what strangers make the relay keep, below --max-memory */
+
+enum mem_use { MEM_NOTHING, MEM_LIVE, MEM_STATE };
+
+#define MEM_ALLOC	16	/* what the heap needs for itself each time */
+#define MEM_SLOT	96	/* of a struct map, per entry, as it doubles */
+
+void	mem_init(int64_t max);	/* bytes; 0: no limit, as without */
+/* So many bytes more, or less, are kept. */
+void	mem_grow(int64_t bytes);
+uint64_t mem_used(void);
+/*
+ * May more be kept? MEM_STATE: for ever, as keys and channels are; MEM_LIVE:
+ * what sessions need to go on talking, for which some is held back.
+ */
+bool	mem_has_room(enum mem_use) AC_MUST_CHECK;
+#define MEM_FULL	"The relay's memory is full: try again later."
+/* How long the frames of one turn may get before they are sent. */
+size_t	mem_portion(void);
+
 /* ---- dedupe: the newest ids of one sender (dedupe.c) */
 
 struct known {			/* enough to confirm it once more */
@@ -72,7 +93,7 @@ struct known {			/* enough to confirm it once more */
 struct dedupe {
 	uint64_t	*hash;		/* of the ids; NULL until the first */
 	struct known	*known;
-	unsigned	 count, next;
+	unsigned	 count, next, cap;
 };
 /* What is known of the id with this hash, or NULL. Borrowed. */
 const struct known *dedupe_find(const struct dedupe *, uint64_t hash)
@@ -166,6 +187,8 @@ enum share {			/* so that what goes to many lies side by side */
 struct sendq {
 	size_t		 len;		/* bytes waiting, all in all */
 	struct buf	 own;
+	size_t		 counted;	/* of own, in mem.c */
+	size_t		 held;	/* bytes that libwebsockets couldn't write yet */
 	unsigned	 nparts;
 	struct sendq_part {
 		uint32_t	off, len;
@@ -375,6 +398,7 @@ void	peer_flush(struct peer *) AC_NONNULL(1);
 /* The socket can be written again. */
 void	peer_writable(struct peer *) AC_NONNULL(1);
 size_t	peer_queued(const struct peer *) AC_NONNULL(1);
+void	peer_forget_input(struct peer *) AC_NONNULL(1);
 void	peer_set_state(struct peer *, enum peer_state) AC_NONNULL(1);
 /* The 1 s timer: late identification, slow readers, closing and dead ones. */
 void	peer_tick(struct relay *, int64_t now_ms) AC_NONNULL(1);
@@ -518,6 +542,8 @@ int	mailbox_place(struct agent *, uint64_t seq, uint64_t pos,
 	    const char *from, size_t from_len, size_t len)
 	    AC_NONNULL(1, 4) AC_MUST_CHECK;
 void	mailbox_undo(struct agent *) AC_NONNULL(1);	/* the newest */
+/* Take one out and free it. */
+void	mailbox_drop(struct agent *, struct letter *) AC_NONNULL(1, 2);
 /* Everything up to seq is with its reader; 1 if that changed anything. */
 int	mailbox_ack(struct agent *, uint64_t seq) AC_NONNULL(1);
 /*

@@ -80,6 +80,8 @@ too_many(struct relay *r, const char *text)
 	if (conf->max_connections != 0 &&
 	    r->npeers >= (size_t)conf->max_connections)
 		return "max-connections";
+	if (!mem_has_room(MEM_LIVE))
+		return "max-memory";
 	if (a == NULL)
 		return NULL;
 	if (conf->max_per_address != 0 &&
@@ -140,6 +142,7 @@ receive(struct lws *wsi, struct peer *p, const char *in, size_t len)
 	struct relay *r = p->relay;
 	bool whole = lws_remaining_packet_payload(wsi) == 0 &&
 	    lws_is_final_fragment(wsi);
+	size_t had;
 
 	p->silent = 0;
 	if (p->state == PEER_CLOSING)
@@ -151,7 +154,7 @@ receive(struct lws *wsi, struct peer *p, const char *in, size_t len)
 	}
 	if (p->in_buf.len + len + lws_remaining_packet_payload(wsi) >
 	    (size_t)r->conf.frame_max) {
-		buf_fini(&p->in_buf);
+		peer_forget_input(p);
 		r->metrics.drops[DROP_PROTOCOL]++;
 		peer_drop(p, 1009, "The frame is too long.");
 		return 0;
@@ -160,14 +163,19 @@ receive(struct lws *wsi, struct peer *p, const char *in, size_t len)
 		dispatch(p, in != NULL ? in : "", len);
 		return 0;
 	}
+	had = p->in_buf.cap;
 	buf_add(&p->in_buf, in, len);
-	if (!whole)
-		return 0;
-	if (buf_err(&p->in_buf) < 0)
+	mem_grow((int64_t)(p->in_buf.cap - had));
+	if (buf_err(&p->in_buf) < 0 ||
+	    (p->in_buf.cap > had && !mem_has_room(MEM_LIVE))) {
+		r->metrics.drops[DROP_MEMORY]++;
 		peer_drop(p, 1011, "The relay is out of memory.");
-	else
+	} else if (!whole) {
+		return 0;
+	} else {
 		dispatch(p, p->in_buf.p, p->in_buf.len);
-	buf_fini(&p->in_buf);
+	}
+	peer_forget_input(p);
 	return 0;
 }
 

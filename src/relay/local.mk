@@ -14,6 +14,7 @@ librelay_la_SOURCES = \
 	%D%/listen.c %D%/listen.h \
 	%D%/loop.c %D%/loop.h \
 	%D%/mailbox.c \
+	%D%/mem.c \
 	%D%/metrics.c \
 	%D%/on_channel.c \
 	%D%/on_msg.c \

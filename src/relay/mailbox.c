@@ -54,6 +54,7 @@ insert(struct agent *a, struct letter *before, uint64_t seq, uint64_t pos,
 		TAILQ_INSERT_TAIL(&a->letters, l, next);
 	a->count++;
 	a->bytes += len;
+	mem_grow(sizeof(*l) + MEM_ALLOC);
 	return 0;
 }
 
@@ -84,9 +85,10 @@ mailbox_place(struct agent *a, uint64_t seq, uint64_t pos, const char *from,
 	return insert(a, l, seq, pos, from, from_len, len);
 }
 
-static void
-drop(struct agent *a, struct letter *l)
+void
+mailbox_drop(struct agent *a, struct letter *l)
 {
+	mem_grow(-(int64_t)(sizeof(*l) + MEM_ALLOC));
 	TAILQ_REMOVE(&a->letters, l, next);
 	a->count--;
 	a->bytes -= l->len;
@@ -101,7 +103,7 @@ mailbox_undo(struct agent *a)
 	if (l == NULL)
 		return;
 	a->mailbox_seq = l->seq - 1;
-	drop(a, l);
+	mailbox_drop(a, l);
 }
 
 int
@@ -111,7 +113,7 @@ mailbox_ack(struct agent *a, uint64_t seq)
 	int changed = 0;
 
 	while ((l = TAILQ_FIRST(&a->letters)) != NULL && l->seq <= seq) {
-		drop(a, l);
+		mailbox_drop(a, l);
 		changed = 1;
 	}
 	return changed;

@@ -80,6 +80,8 @@ put_gauges(struct buf *b, const struct relay *r)
 	    "Bytes that wait for sessions to read them.", queued);
 	one(b, "mailbox_messages", "gauge",
 	    "Messages that wait for an agent's acknowledgement.", letters);
+	one(b, "kept_bytes", "gauge", "Memory that counts for --max-memory.",
+	    mem_used());
 	one(b, "journal_bytes", "gauge", "Length of the journal on disk.",
 	    store_size(r->store));
 }

@@ -217,6 +217,8 @@ send_dm(struct peer *p, const char *to, size_t len,
 		target = NULL;
 	if (agent == NULL && target == NULL)
 		return AC_E_AGENT_NOT_FOUND;
+	if (target == NULL && !mem_has_room(MEM_STATE))
+		return refuse(p, AC_E_RATE_LIMITED, MEM_FULL);
 	if (agent != NULL && agent->mailbox_ts > o.ts)
 		o.ts = agent->mailbox_ts;
 	buf_clear(&r->json);

@@ -183,6 +183,8 @@ own_id(struct peer *p, bool bound)
 		if (agent_by_id(r, p->id, p->id_len) != NULL)
 			return refuse(p, AC_E_VERIFICATION_FAILED, "The id "
 			    "has found its owner: connect again.");
+		if (!mem_has_room(MEM_STATE))
+			return refuse(p, AC_E_RATE_LIMITED, MEM_FULL);
 		rc = agent_new(r, p->id, p->id_len, p->key, &a);
 		if (rc < 0)
 			return AC_E_RATE_LIMITED;

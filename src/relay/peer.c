@@ -15,6 +15,8 @@
 #define TOO_SLOW	"You read too slowly: connect again, and JOIN with since."
 #define NO_MEMORY	"The relay is out of memory."
 #define BUSY_BYTES	(256u << 10)	/* between two looks */
+#define LWS_BYTES	(4 << 10)	/* per connection, about */
+#define LWS_TLS_BYTES	(48 << 10)
 #define RETRY_MS	1000	/* when to try a full relay again */
 
 /*
@@ -31,9 +33,41 @@ look_later(struct peer *p, int64_t now_ms)
 	TAILQ_INSERT_TAIL(&p->relay->looks, p, looks);
 }
 
+/* With what libwebsockets has for it. */
+static int64_t
+peer_bytes(const struct relay *r)
+{
+	return (int64_t)sizeof(struct peer) + MEM_ALLOC + MEM_SLOT +
+	    (r->conf.cert != NULL ? LWS_TLS_BYTES : LWS_BYTES);
+}
+
+/* Tell mem.c how much the queue takes, here and in libwebsockets. */
+static void
+count_own(struct peer *p)
+{
+	mem_grow((int64_t)(p->q.own.cap - p->q.counted));
+	p->q.counted = p->q.own.cap;
+}
+
+static void
+free_own(struct peer *p)
+{
+	buf_fini(&p->q.own);
+	count_own(p);
+}
+
+static void
+hold(struct peer *p, size_t len)
+{
+	mem_grow((int64_t)(len - p->q.held));
+	p->q.held = len;
+}
+
 static void
 set_slow(struct peer *p, bool slow)
 {
+	if (!slow)
+		hold(p, 0);
 	if (slow == (p->slow_ms != 0))
 		return;
 	if (slow)
@@ -58,6 +92,7 @@ peer_new(struct relay *r, struct lws *wsi)
 	LIST_INSERT_HEAD(&r->peers, p, all);
 	look_later(p, clock_mono_ms());
 	r->npeers++;
+	mem_grow(peer_bytes(r));
 	r->metrics.connections++;
 	peer_set_state(p, PEER_NEW);
 	return p;
@@ -120,9 +155,17 @@ peer_gone(struct peer *p)
 	r->npeers--;
 	auth_fini(p);
 	dedupe_fini(&p->dedupe);
-	buf_fini(&p->in_buf);
-	buf_fini(&p->q.own);
+	peer_forget_input(p);
+	free_own(p);
+	mem_grow(-peer_bytes(r));
 	free(p);
+}
+
+void
+peer_forget_input(struct peer *p)
+{
+	mem_grow(-(int64_t)p->in_buf.cap);
+	buf_fini(&p->in_buf);
 }
 
 size_t
@@ -183,6 +226,7 @@ queued(struct peer *p, size_t len)
 
 	r->metrics.sent++;
 	p->q.len += len;
+	count_own(p);
 	if (!p->dirty) {
 		p->dirty = true;
 		TAILQ_INSERT_TAIL(&r->dirty, p, dirties);
@@ -202,6 +246,7 @@ keep(struct peer *p)
 		    part->len);
 	}
 	p->q.nparts = 0;
+	count_own(p);
 	if (buf_err(&p->q.own) == 0)
 		return 0;
 	drop(p, DROP_MEMORY, 1011, NO_MEMORY);
@@ -337,9 +382,10 @@ put_close_frame(struct peer *p, uint16_t code, const char *why)
 	buf_add(&p->q.own, why, len);
 	p->q.len += sizeof(head) + len;
 	if (buf_err(&p->q.own) < 0) {
-		buf_fini(&p->q.own);	/* then without: the timer ends it */
+		free_own(p);	/* then without: the timer ends it */
 		p->q.len = 0;
 	}
+	count_own(p);
 }
 
 void
@@ -359,7 +405,7 @@ void
 peer_drop(struct peer *p, uint16_t code, const char *why)
 {
 	/* Nobody reads it: don't keep it. */
-	buf_fini(&p->q.own);
+	free_own(p);
 	p->q.nparts = 0;
 	p->q.len = 0;
 	peer_close(p, code, why);
@@ -396,11 +442,35 @@ gather(struct peer *p)
 	return NULL;
 }
 
+/* Memory is full: end those that let the most of it wait for them. */
+static void
+relieve(struct relay *r)
+{
+	struct peer *p, *worst;
+
+	while (!mem_has_room(MEM_LIVE)) {
+		worst = NULL;
+		TAILQ_FOREACH(p, &r->slow, slows)
+			if (worst == NULL || p->q.own.cap + p->q.held >
+			    worst->q.own.cap + worst->q.held)
+				worst = p;
+		if (worst == NULL)
+			return;
+		drop(worst, DROP_MEMORY, 1008, TOO_SLOW);
+		/* It won't read the reason; libwebsockets lets go of it. */
+		free_own(worst);
+		worst->q.len = 0;
+		set_slow(worst, false);
+		listen_kill(worst);
+	}
+}
+
 void
 peer_flush(struct peer *p)
 {
 	struct sendq *q = &p->q;
 	const char *bytes;
+	size_t len;
 	int rc;
 
 	if (q->len == 0)
@@ -408,14 +478,16 @@ peer_flush(struct peer *p)
 	if (listen_choked(p)) {
 		if (keep(p) == 0)
 			listen_want_write(p);
+		relieve(p->relay);
 		return;
 	}
 	bytes = gather(p);
 	if (bytes == NULL)
 		return;
 	rc = listen_write(p, bytes, q->len);
-	p->written += q->len;
-	buf_fini(&q->own);
+	len = q->len;
+	p->written += len;
+	free_own(p);
 	q->nparts = 0;
 	q->len = 0;
 	if (rc < 0) {
@@ -425,6 +497,8 @@ peer_flush(struct peer *p)
 	if (listen_choked(p)) {
 		listen_want_write(p);
 		set_slow(p, true);
+		hold(p, p->q.held + len);
+		relieve(p->relay);
 		return;
 	}
 	set_slow(p, false);

@@ -26,7 +26,7 @@ relay_conf_init(struct relay_conf *conf)
 		.rate = 1, .burst = 10,
 		.replay = 20, .history = 20000,
 		.segment_len = 64 << 20, .max_spool = INT64_C(4) << 30,
-		.queue_max = 1 << 20,
+		.max_memory = INT64_C(1) << 30, .queue_max = 1 << 20,
 		.content_max = WIRE_CONTENT_MAX, .frame_max = WIRE_FRAME_MAX,
 		.idle_ping_ms = 25000,
 		.max_unidentified = 16,
@@ -197,6 +197,7 @@ relay_run(const struct relay_conf *conf, char **why)
 	/* Whole segments go: of few large ones too much would go at once. */
 	if (conf->max_spool > 0 && conf->segment_len > conf->max_spool / 8)
 		r->conf.segment_len = conf->max_spool / 8;
+	mem_init(conf->max_memory);
 	map_init(&r->chans);
 	map_init(&r->agents);
 	map_init(&r->keys);

@@ -24,6 +24,7 @@ struct relay_conf {
 	int64_t		 history;	/* kept per channel for since; 20000 */
 	int64_t		 segment_len;	/* bytes of a journal file; 64 MiB */
 	int64_t		 max_spool;	/* bytes of the journal; 0: no limit */
+	int64_t		 max_memory;	/* bytes; 0: no limit; 1 GiB */
 	int64_t		 queue_max;	/* bytes per peer; 1 MiB */
 	int64_t		 content_max;	/* UTF-16 units; 4096 */
 	int64_t		 frame_max;	/* bytes; 64 KiB */

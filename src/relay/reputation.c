@@ -93,6 +93,7 @@ rated(struct reputation *rep, const char *id)
 		free(a);
 		return NULL;
 	}
+	mem_grow(sizeof(*a) + MEM_ALLOC + MEM_SLOT);
 	return a;
 }
 
@@ -118,6 +119,7 @@ pair_of(struct reputation *rep, const char *a, const char *b)
 		free(p);
 		return NULL;
 	}
+	mem_grow(sizeof(*p) + MEM_ALLOC + MEM_SLOT);
 	return p;
 }
 

@@ -15,7 +15,7 @@
 
 #define FULL_LOG_MS 1000
 
-#define SHARED_KEEP (4u << 20)	/* memory kept for the next turn's frames */
+#define SHARED_KEEP (mem_portion() / 4)	/* for the next turn's frames */
 
 /* One noted message, with what is needed to take it back. */
 struct note {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define WORKS_MAX 100000
+#define WORK_BYTES ((int64_t)(sizeof(struct work) + MEM_ALLOC + 2 * MEM_SLOT))
 
 TAILQ_HEAD(work_list, work);
 
@@ -115,6 +116,7 @@ work_forget(struct relay *r, struct work *w)
 {
 	struct works *all = r->works;
 
+	mem_grow(-WORK_BYTES);
 	map_del(&all->ids, w->id, strlen(w->id));
 	unlink_sig(all, w);
 	TAILQ_REMOVE(list_of(all, w->status), w, next);
@@ -127,7 +129,7 @@ make_room(struct relay *r)
 {
 	struct work *w;
 
-	if (r->works->ids.count < WORKS_MAX)
+	if (r->works->ids.count < WORKS_MAX && mem_has_room(MEM_STATE))
 		return true;
 	w = TAILQ_FIRST(&r->works->over);
 	if (w == NULL)
@@ -159,6 +161,7 @@ work_add(struct relay *r, const struct work *from, struct work **out)
 		free(w);
 		return -ENOMEM;
 	}
+	mem_grow(WORK_BYTES);
 	TAILQ_INSERT_TAIL(list_of(all, w->status), w, next);
 	*out = w;
 	return 0;

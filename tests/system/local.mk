@@ -20,6 +20,7 @@ SYSTEM_TESTS = \
 	%D%/test_idle.py \
 	%D%/test_journal.py \
 	%D%/test_library.py \
+	%D%/test_limits.py \
 	%D%/test_metrics.py \
 	%D%/test_notify.py \
 	%D%/test_operator.py \

@@ -89,6 +89,28 @@ dedupe_knows_the_last_thousand(void **state)
 }
 
 static void
+dedupe_knows_the_last_few_when_memory_is_full(void **state)
+{
+	struct dedupe d = { 0 };
+
+	(void)state;
+	mem_init(1);
+	for (uint64_t i = 1; i <= 100; i++)
+		assert_int_equal(know(&d, i), 0);
+	assert_int_equal(d.count, DEDUPE_LEAST);
+	assert_int_equal(d.hash[dedupe_at(&d, 0)], 100 - DEDUPE_LEAST + 1);
+	/* Room again: it goes on growing from where it stands. */
+	mem_init(0);
+	for (uint64_t i = 101; i <= 1100; i++)
+		assert_int_equal(know(&d, i), 0);
+	assert_int_equal(d.count, DEDUPE_MAX);
+	assert_int_equal(d.hash[dedupe_at(&d, 0)], 101);
+	assert_int_equal(d.hash[dedupe_at(&d, 999)], 1100);
+	dedupe_fini(&d);
+	assert_int_equal(mem_used(), 0);
+}
+
+static void
 dedupe_takes_back_what_was_not_written(void **state)
 {
 	struct dedupe d = { 0 }, from = { 0 };
@@ -413,6 +435,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_head_survives_the_round_trip),
 		cmocka_unit_test(dedupe_knows_the_last_thousand),
+		cmocka_unit_test(dedupe_knows_the_last_few_when_memory_is_full),
 		cmocka_unit_test(dedupe_takes_back_what_was_not_written),
 		cmocka_unit_test(hashes_keep_parts_apart),
 		cmocka_unit_test(a_bucket_gives_its_burst_and_no_more),
