@@ -35,6 +35,7 @@ static const struct cmd_opt ratings_opts[] = {
 	{ OPT_RECEIPTS, "receipts", "FILE",
 	    "-r from these [DIR/receipts.jsonl]" },
 	{ OPT_STRONG, "strong", NULL, "-r without weak receipts" },
+	{ 'i', "identity", "FILE", "only the agent with this key" },
 	CMD_OPT_DIR,
 	CMD_OPT_END
 };
@@ -296,11 +297,24 @@ print(struct job *j, const char *agent)
 	return out_put(&j->out);
 }
 
+/* Who has this key? The long id only if there is a rating of it. */
+static int
+agent_of(const struct job *j, struct in_agent *a)
+{
+	int code = in_agent(j->cl, a);
+
+	for (size_t i = 0; code == EXIT_OK && i < j->count; i++)
+		if (strcmp(j->all[i].agent, a->long_id) == 0)
+			memcpy(a->id, a->long_id, sizeof(a->id));
+	return code;
+}
+
 static int
 ratings_do(struct job *j)
 {
 	const struct cmd_line *cl = j->cl;
 	const char *agent = cl->argc > 0 ? cl->argv[0] : NULL;
+	struct in_agent a;
 	int64_t n;
 	int code;
 
@@ -314,6 +328,8 @@ ratings_do(struct job *j)
 	if (agent != NULL && !wire_agent_id_ok(agent, strlen(agent)))
 		return cmd_usage(cl->cmd, "'%s' is no agent id: '@1f3a9c02' "
 		    "is", agent);
+	if (agent != NULL && cl->identity != NULL)
+		return cmd_usage(cl->cmd, "an agent or its key, not both");
 	if ((j->receipts != NULL || j->strong) && !j->recalculate)
 		return cmd_usage(cl->cmd,
 		    "--receipts and --strong are for -r");
@@ -321,6 +337,10 @@ ratings_do(struct job *j)
 		return cmd_fail(cl->cmd, EXIT_FAILED,
 		    "the cryptographic library fails");
 	code = j->recalculate ? from_receipts(j) : from_file(j);
+	if (code == EXIT_OK && cl->identity != NULL) {
+		code = agent_of(j, &a);
+		agent = a.id;
+	}
 	return code == EXIT_OK ? print(j, agent) : code;
 }
 

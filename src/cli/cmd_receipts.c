@@ -7,7 +7,6 @@
 #include "cli/cmd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,14 +20,14 @@
 #include "ident/ident.h"
 #include "ledger/ledger.h"
 
-enum { OPT_FORMAT = OPT_OWN, OPT_FILE };
+enum { OPT_FILE = OPT_OWN };
 
 #define RECEIPTS	"receipts.jsonl"
 #define FILE_MAX	(256u << 20)
 #define SUMS_MAX	64
 
 static const struct cmd_opt receipts_opts[] = {
-	{ OPT_FORMAT, "format", "FORMAT", "of export: json or yaml [json]" },
+	{ 'f', "format", "FORMAT", "of export: json or yaml [json]" },
 	{ 'i', "identity", "FILE", "only this agent's" },
 	{ OPT_FILE, "file", "FILE", "receipts [DIR/receipts.jsonl]" },
 	CMD_OPT_DIR,
@@ -45,7 +44,7 @@ struct job {
 	const struct cmd *cmd;
 	bool		 yaml;
 	bool		 only;		/* this agent's: */
-	char		 id[IDENT_ID_MAX], long_id[IDENT_ID_MAX];
+	struct in_agent	 agent;
 	struct buf	 out;
 	size_t		 lines, strong, weak, bad, disputes;
 	struct sum	 sum[SUMS_MAX];
@@ -57,7 +56,8 @@ struct job {
 static bool
 concerns(const struct job *j, const char *agent)
 {
-	return strcmp(agent, j->id) == 0 || strcmp(agent, j->long_id) == 0;
+	return strcmp(agent, j->agent.id) == 0 ||
+	    strcmp(agent, j->agent.long_id) == 0;
 }
 
 /* ---------------------------------------------------------- the commands */
@@ -239,26 +239,6 @@ read_file(const struct cmd_line *cl, const char *path, struct buf *out)
 }
 
 static int
-load_agent(const struct cmd_line *cl, struct job *j)
-{
-	struct ident *ident;
-	int rc;
-
-	if (cl->identity == NULL)
-		return EXIT_OK;
-	rc = ident_load_pass(&ident, AT_FDCWD, cl->identity,
-	    IDENT_PUBLIC | IDENT_REVOKED, NULL, 0);
-	if (rc < 0)
-		return cmd_fail(cl->cmd, cmd_code(rc), "%s: %s", cl->identity,
-		    ac_strerror(rc));
-	j->only = true;
-	ident_key_id(ident_pub(ident), 8, j->id);
-	ident_key_id(ident_pub(ident), 16, j->long_id);
-	ident_free(ident);
-	return EXIT_OK;
-}
-
-static int
 finish(struct job *j, const char *verb)
 {
 	int code;
@@ -296,7 +276,8 @@ receipts_do(const struct cmd_line *cl, struct job *j, const char *verb,
 	if (ident_init() < 0)
 		return cmd_fail(cl->cmd, EXIT_FAILED,
 		    "the cryptographic library fails");
-	code = load_agent(cl, j);
+	j->only = cl->identity != NULL;
+	code = j->only ? in_agent(cl, &j->agent) : EXIT_OK;
 	if (code == EXIT_OK)
 		code = read_file(cl, file, &text);
 	rc = code == EXIT_OK && text.len > 0 ? all_lines(j, &text) : 0;
@@ -317,7 +298,7 @@ receipts_run(const struct cmd *cmd, int argc, char **argv)
 	cmd_line_init(&cl, cmd, argc, argv);
 	while ((c = cmd_getopt(&cl)) != -1)
 		switch (c) {
-		case OPT_FORMAT:
+		case 'f':
 			j.yaml = strcmp(cl.arg, "yaml") == 0;
 			if (!j.yaml && strcmp(cl.arg, "json") != 0)
 				return cmd_usage(cmd,

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "spool/spool.h"
 
 #define STEP	65536
@@ -56,4 +57,20 @@ in_file(const struct cmd_line *cl, const char *path, const char *standard,
 	rc = in_read(fd, max, out);
 	close(fd);
 	return rc;
+}
+
+int
+in_agent(const struct cmd_line *cl, struct in_agent *a)
+{
+	struct ident *ident;
+	int rc = ident_load_pass(&ident, AT_FDCWD, cl->identity,
+	    IDENT_PUBLIC | IDENT_REVOKED, NULL, 0);
+
+	if (rc < 0)
+		return cmd_fail(cl->cmd, cmd_code(rc), "%s: %s", cl->identity,
+		    ac_strerror(rc));
+	ident_key_id(ident_pub(ident), 8, a->id);
+	ident_key_id(ident_pub(ident), 16, a->long_id);
+	ident_free(ident);
+	return EXIT_OK;
 }

@@ -206,6 +206,11 @@ def test_ratings_are_shown(root):
     assert run("ratings", "@b", *file).out.split() == ["@b", "1100", "2"]
     assert run("ratings", "@zz", *file).out.split() == ["@zz", "1200", "0"]
     assert run("ratings", "-l", "1", *file).out.split() == ["@c", "1300", "2"]
+    key = root / "key.json"
+    id = run("identity", "-g", "-f", key).out.strip()
+    assert run("ratings", "-i", key, *file).out.split() == [id, "1200", "0"]
+    assert run("ratings", "-i", key, "@b", *file).code == 2
+    assert run("ratings", "-i", root / "no", *file).code == 3
     out = run("ratings", "-s", *file).out
     assert re.search(r"agents +3\ntransactions +4\nhighest +1300", out)
     assert json.loads(run("ratings", "-e", *file).out)["@a"]["rating"] == 1250

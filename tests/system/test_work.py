@@ -844,6 +844,8 @@ def test_receipts_are_listed_exported_and_summed(two, root):
     p = run("receipts", "export", "--dir", a.root)
     assert json.loads(p.out) == lines(a.root / "receipts.jsonl")
     p = run("receipts", "export", "--format", "yaml", "--dir", a.root)
+    assert run("receipts", "export", "-f", "yaml", "--dir",
+               a.root).out == p.out
     assert p.out.count("-\n") == 3 and '"proposal_id": "%s"' % id in p.out
     p = run("receipts", "summary", "--file", a.root / "receipts.jsonl")
     assert re.search(r"completed +2\ndisputed +1\n", p.out)
