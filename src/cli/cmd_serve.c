@@ -19,7 +19,8 @@ enum {
 	OPT_FRAME_MAX, OPT_MAX_CONNECTIONS, OPT_MAX_PER_ADDRESS,
 	OPT_MAX_UNIDENTIFIED, OPT_SYNC, OPT_SPOOL, OPT_PUBLIC_NAME,
 	OPT_REQUIRE_BOUND, OPT_CERT, OPT_KEY, OPT_REQUIRE_VERIFIED,
-	OPT_LOG_MESSAGES, OPT_REPAIR, OPT_ADMIN_KEY, OPT_REPUTATION
+	OPT_LOG_MESSAGES, OPT_REPAIR, OPT_ADMIN_KEY, OPT_REPUTATION,
+	OPT_IDLE_PING
 };
 
 #define PUBLIC_NAMES_MAX 16
@@ -55,6 +56,8 @@ static const struct cmd_opt serve_opts[] = {
 	{ OPT_MAX_PER_ADDRESS, "max-per-address", "N", "[no limit]" },
 	{ OPT_MAX_UNIDENTIFIED, "max-unidentified", "N",
 	    "silent ones per address [16]" },
+	{ OPT_IDLE_PING, "idle-ping", "TIME",
+	    "silence before a ping, and to answer it [25s]" },
 	{ OPT_REQUIRE_VERIFIED, "require-verified", NULL,
 	    "only agents that prove their key" },
 	{ OPT_PUBLIC_NAME, "public-name", "HOST:PORT",
@@ -158,6 +161,9 @@ parse_limit(const struct cmd_line *cl, int c, struct relay_conf *conf)
 		return true;
 	case OPT_MAX_UNIDENTIFIED:
 		conf->max_unidentified = cmd_int(cl, 0, INT_MAX);
+		return true;
+	case OPT_IDLE_PING:
+		conf->idle_ping_ms = cmd_span(cl, 2000, 3600000);
 		return true;
 	default:
 		return false;

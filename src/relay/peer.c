@@ -527,7 +527,8 @@ peer_writable(struct peer *p)
 static void
 ping(struct peer *p)
 {
-	static const char frame[] = { (char)0x89, 0 };
+	/* libwebsockets doesn't tell of an answer with nothing in it. */
+	static const char frame[] = { (char)0x89, 1, '.' };
 
 	if (keep(p) < 0)
 		return;

@@ -113,6 +113,20 @@ def test_faults_and_letters_show(started):
     assert relay.stop() == 0
 
 
+def test_who_answers_no_ping_is_taken_for_dead(started):
+    relay = started(Relay(*harness.FAST, "--idle-ping", "2s"))
+    quiet = Agent(relay, "quiet")       # answers, and says nothing else
+    with Raw(relay) as raw:
+        raw.identify("dead")
+        assert raw.read()[0] == harness.PING
+        assert raw.ends()[0] == 1011
+    now = samples(scrape(relay))
+    assert now['agentchat_drops_total{reason="dead"}'] == 1
+    assert now["agentchat_sessions"] == 1
+    quiet.barrier()
+    assert relay.stop() == 0
+
+
 def test_names_and_contents_are_nobodys_business(started):
     relay = started(Relay(*harness.FAST))
     a = Agent(relay, "tell-nobody", key=Key())
