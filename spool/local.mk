@@ -21,4 +21,5 @@ libspool_la_SOURCES = \
 	%D%/ring.c \
 	%D%/spool.h \
 	%D%/take.c \
+	%D%/usage.c \
 	%D%/watch.c

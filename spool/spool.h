@@ -277,6 +277,12 @@ int	spool_trim(struct spool *, struct spool_box *, size_t keep_cur,
  */
 int	spool_trim_dir(int dir, size_t n) AC_MUST_CHECK;
 
+/* --------------------------------------------------------------- usage.c */
+
+/* What all that is in the directory takes of the disk: walks through it. */
+int	spool_usage(const struct spool *, uint64_t *bytes)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
 /* ---------------------------------------------------------------- ring.c */
 
 /*

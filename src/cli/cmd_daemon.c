@@ -22,10 +22,12 @@
 #include "wire/limits.h"
 #include "wire/msg.h"
 
-enum { OPT_POLL = OPT_OWN, OPT_STOP, OPT_STOP_ALL };
+enum { OPT_POLL = OPT_OWN, OPT_MAX_SPOOL, OPT_STOP, OPT_STOP_ALL };
 
 #define CHANNELS_MAX	100	/* what a relay lets one session join */
 #define STOP_MS		30000
+#define SPOOL_MAX	(INT64_C(1) << 30)
+#define SPOOL_LEAST	(1 << 20)
 
 static const struct cmd_opt daemon_opts[] = {
 	{ 'n', "name", "INSTANCE", "instance name [default]" },
@@ -35,6 +37,8 @@ static const struct cmd_opt daemon_opts[] = {
 	{ 'c', "channels", "LIST",
 	    "join these, a,b or repeated [general,agents]" },
 	{ 'b', "background", NULL, "return when it is connected" },
+	{ OPT_MAX_SPOOL, "max-spool", "SIZE",
+	    "the instance's most; 0: no limit [1G]" },
 	{ OPT_POLL, "poll", NULL, "look instead of using inotify" },
 	CMD_OPT_CA,
 	{ 's', "status", NULL, "show what the daemon is doing" },
@@ -306,7 +310,8 @@ static int
 daemon_cmd_run(const struct cmd *cmd, int argc, char **argv)
 {
 	struct channels ch = { .len = 0 };
-	struct daemon_conf conf = { .instance = "default" };
+	struct daemon_conf conf = { .instance = "default",
+	    .max_spool = SPOOL_MAX };
 	bool background = false;
 	struct cmd_line cl;
 	int c, what = 0, code;
@@ -319,6 +324,13 @@ daemon_cmd_run(const struct cmd *cmd, int argc, char **argv)
 			break;
 		case 'b':
 			background = true;
+			break;
+		case OPT_MAX_SPOOL:
+			conf.max_spool = (uint64_t)cmd_size(&cl, 0,
+			    INT64_C(1) << 50);
+			if (conf.max_spool > 0 && conf.max_spool < SPOOL_LEAST)
+				exit(cmd_usage(cmd, "--max-spool is 0 or at "
+				    "least 1M"));
 			break;
 		case OPT_POLL:
 			conf.poll = true;

@@ -22,6 +22,7 @@ struct daemon_conf {
 	const char	*ca_file;	/* or NULL */
 	const char *const *channels;	/* "#a", "#b", NULL; borrowed */
 	bool		 ephemeral;
+	uint64_t	 max_spool;	/* bytes on disk; 0: no limit */
 	bool		 poll;		/* don't use inotify */
 	int		 ready_fd;	/* -1; else a line of JSON goes there
 					   once connected or failed */

@@ -12,6 +12,7 @@ libdaemon_la_SOURCES = \
 	%D%/once.c %D%/once.h \
 	%D%/sender.c \
 	%D%/publish.c \
+	%D%/quota.c \
 	%D%/outcome.c %D%/outcome.h \
 	%D%/readme.c \
 	%D%/receive.c \

@@ -334,7 +334,7 @@ retried(void *arg)
 	struct receiver *rx = &d->rx;
 	int rc = views_probe(d);
 
-	if (daemon_disk_full(rc)) {
+	if (daemon_disk_full(rc) || (d->over && quota_look(d))) {
 		loop_timer_set(rx->retry, RETRY_MS);
 		return;
 	}

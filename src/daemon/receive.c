@@ -389,6 +389,9 @@ take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
 
 	if (!find_address(d, m, &a))
 		return 0;
+	rc = quota_take(d, len);
+	if (rc < 0)
+		return rc;
 	if (m->type != WIRE_MSG) {
 		rc = work_take(d, m);
 		if (rc < 0)

@@ -199,6 +199,8 @@ struct daemon {
 	char			 key_id[20], key_id_long[20];
 	struct client_info	 info;
 	bool			 connected, full, stopping, ended;
+	uint64_t		 used;		/* of conf->max_spool, about */
+	bool			 over, used_stale;
 	char			 last_state[16];
 	int64_t			 state_since;	/* wall ms */
 	char			 error[256];
@@ -262,6 +264,15 @@ void	publish_cursor(struct daemon *) AC_NONNULL(1);
 int	publish_drain(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
 /* There is no space: say so, and look every two seconds. */
 void	publish_disk_full(struct daemon *, int rc) AC_NONNULL(1);
+
+/* --------------------------------------------------------------- quota.c */
+
+/* Of the limit that --max-spool sets, len bytes are taken: 0 or -EDQUOT. */
+int	quota_take(struct daemon *, size_t len) AC_NONNULL(1) AC_MUST_CHECK;
+/* Count what is there: is it too much? */
+bool	quota_look(struct daemon *) AC_NONNULL(1);
+/* The same if anything has changed, and say so. */
+void	quota_tick(struct daemon *) AC_NONNULL(1);
 
 /* ------------------------------------------------------------- receive.c */
 

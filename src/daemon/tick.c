@@ -89,6 +89,7 @@ scanned(void *arg)
 	views_count(d);
 	if (d->trim_due > 0)
 		trim_boxes(d);
+	quota_tick(d);
 	loop_timer_set(d->scan, SCAN_MS);
 }
 
@@ -137,6 +138,8 @@ tick_fini(struct daemon *d)
 void
 tick_start(struct daemon *d)
 {
+	d->used_stale = true;
+	quota_tick(d);
 	loop_timer_set(d->scan, SCAN_MS);
 	loop_after(d->loop, turned, d);
 	turned(d);

@@ -57,6 +57,14 @@ count_unread(struct daemon *d)
 	return n;
 }
 
+static const char *
+full_text(const struct daemon *d)
+{
+	return d->over ? "The spool has reached --max-spool: remove what was "
+	    "read (archive/, cur/, sent/)." :
+	    "No space left on the disk: free some.";
+}
+
 static void
 print_status(struct daemon *d, const char *state, struct buf *b)
 {
@@ -69,7 +77,7 @@ print_status(struct daemon *d, const char *state, struct buf *b)
 		.sent = d->sent, .failed = d->failed,
 		.archived = d->archived, .dropped = d->dropped,
 		.error = d->error[0] != '\0' && !d->connected ? d->error :
-		    d->full ? "No space left on the disk: free some." : NULL,
+		    d->full ? full_text(d) : NULL,
 		.pid = getpid()
 	};
 
@@ -122,7 +130,7 @@ views_write(struct daemon *d)
 void
 views_touch(struct daemon *d)
 {
-	d->status_dirty = true;
+	d->status_dirty = d->used_stale = true;
 	if (!loop_timer_on(d->views))
 		loop_timer_set(d->views, WRITE_MS);
 }

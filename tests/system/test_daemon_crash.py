@@ -174,6 +174,39 @@ def test_a_full_disk_delays_and_loses_nothing(started):
         subprocess.run(["umount", disk], check=True)
 
 
+def test_at_the_spools_limit_it_waits_for_the_agent_to_remove_some(started):
+    relay = started(Relay(*FAST))
+    a = started(Daemon(relay.url, root=directory("root"), name="anna"))
+    b = started(Daemon(relay.url, "--max-spool", "1M",
+                       root=directory("root"), name="bert"))
+    until(lambda: (b.box("#general") / "agents").exists(), "the roster")
+    want = ["message %d" % n for n in range(600)]
+    a.outbox(*({"to": "#general", "content": c} for c in want))
+    a.outbox({"to": b.id, "content": "a letter"})
+    st = b.state("full")
+    assert "--max-spool" in st["error"]
+    said = harness.run("daemon", "--status", "--dir", b.root, "--name",
+                       "bert")
+    assert "full" in said.out and "--max-spool" in said.out
+    until(lambda: len(a.receipts()) == 601, "all receipts")
+    members = harness.Agent(relay).join("#general")["agents"]
+    assert b.id in members, "it stays connected"
+    assert not (b.box(a.id) / "new").exists() or not b.new(a.id)
+    got = []
+
+    def read():
+        """As an agent does that removes what it has read."""
+        new = b.box("#general") / "new"
+        for n in sorted(os.listdir(new)):
+            got.append(json.loads((new / n).read_text())["content"])
+            (new / n).unlink()
+        return len(got) >= len(want)
+    until(read, lambda: "all, has %d" % len(got), timeout=60)
+    assert got == want
+    b.received(a.id, "a letter")
+    b.connected()
+
+
 def test_json_of_the_last_status_is_whole(started):
     """status.json is replaced, never written over: no reader sees half."""
     relay = started(Relay(*FAST))
