@@ -83,7 +83,7 @@ static bool
 took(struct daemon *d, int rc, const char *box, const char *file)
 {
 	if (rc == -EAGAIN || daemon_disk_full(rc))
-		publish_disk_full(d, -ENOSPC);
+		publish_disk_full(d, rc == -EAGAIN ? -ENOSPC : rc);
 	else if (rc < 0 && rc != -ESTALE && rc != -ENOENT)
 		log_warn("intake", "in", box, "file", file, "err",
 		    odd_text(rc), NULL);

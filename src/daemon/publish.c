@@ -82,6 +82,7 @@ publish_disk_full(struct daemon *d, int rc)
 	if (!d->rx.full_logged)
 		log_warn("disk_full", "err", ac_strerror(rc), NULL);
 	d->rx.full_logged = d->full = true;
+	d->full_rc = rc;
 	views_touch(d);
 	if (!loop_timer_on(d->rx.retry))
 		loop_timer_set(d->rx.retry, RETRY_MS);

@@ -71,7 +71,8 @@ daemon_is_me(const struct daemon *d, const char *id)
 bool
 daemon_disk_full(int rc)
 {
-	return rc == -ENOSPC || rc == -EDQUOT;
+	return rc == -ENOSPC || rc == -EDQUOT || rc == -EMFILE ||
+	    rc == -ENFILE;
 }
 
 bool

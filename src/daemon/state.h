@@ -201,6 +201,7 @@ struct daemon {
 	bool			 connected, full, stopping, ended;
 	uint64_t		 used;		/* of conf->max_spool, about */
 	bool			 over, used_stale;
+	int			 full_rc;	/* why it is full */
 	char			 last_state[16];
 	int64_t			 state_since;	/* wall ms */
 	char			 error[256];
@@ -239,7 +240,7 @@ void	daemon_fatal(struct daemon *, int rc, const char *what)
 	    AC_NONNULL(1, 3);
 /* The relay's ids are ours: "@..." of this session or of our key. */
 bool	daemon_is_me(const struct daemon *, const char *id) AC_NONNULL(1, 2);
-/* ENOSPC and its kin: wait for space. */
+/* ENOSPC and its kin, and no descriptors: wait until there are some. */
 bool	daemon_disk_full(int rc);
 /* Does the relay number its messages and answer with re? Ours do. */
 bool	daemon_relay_is_new(const struct daemon *) AC_NONNULL(1);

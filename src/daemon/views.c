@@ -60,9 +60,13 @@ count_unread(struct daemon *d)
 static const char *
 full_text(const struct daemon *d)
 {
-	return d->over ? "The spool has reached --max-spool: remove what was "
-	    "read (archive/, cur/, sent/)." :
-	    "No space left on the disk: free some.";
+	if (d->over)
+		return "The spool has reached --max-spool: remove what was "
+		    "read (archive/, cur/, sent/).";
+	if (d->full_rc == -EMFILE || d->full_rc == -ENFILE)
+		return "Out of file descriptors: raise the limit "
+		    "(ulimit -n).";
+	return "No space left on the disk: free some.";
 }
 
 static void

@@ -3,11 +3,14 @@ Who is refused is told so, the others notice nothing, and what becomes free can
 be used."""
 
 import json
+import os
+import resource
 
 import pytest
 
 import harness
-from harness import FAST, Agent, Key, Raw, Relay, frame, until
+from harness import FAST, Agent, Daemon, Key, Raw, Relay, directory, frame, \
+    until
 from test_metrics import samples, scrape
 
 MEMORY = 32 << 20
@@ -170,3 +173,104 @@ def pair(relay, people):
         p.barrier()
     both[0].barrier()
     return both
+
+
+# -------------------------------------------------------------- connections
+
+
+def asks(relay, source="127.0.0.1"):
+    """A handshake, and what HTTP says to it; None: nothing."""
+    raw = Raw(relay, source)
+    raw.send(raw.request())
+    raw.answer = raw.status()
+    return raw
+
+
+def drops(relay):
+    return samples(scrape(relay))['agentchat_drops_total'
+                                  '{reason="connection_limit"}']
+
+
+@pytest.mark.parametrize("option, sources", [
+    ("--max-connections", ("127.0.0.1", "127.0.0.6", "127.0.0.7")),
+    ("--max-per-address", ("127.0.0.5",)),
+])
+def test_connections_beyond_the_limit_are_refused(started, option, sources):
+    relay = started(Relay(*FAST, option, "6"))
+    people = [Agent(relay, n, key=Key(), source=s)
+              for n, s in (("anna", sources[-1]), ("bert", sources[0]))]
+    for p in people:
+        p.join("#general")
+    people[0].barrier()
+    inside = [asks(relay, sources[n % len(sources)]) for n in range(4)]
+    assert [r.answer for r in inside] == [101] * 4
+    for source in sources * 3:
+        with asks(relay, source) as over:
+            assert over.answer != 101
+            assert not over.more(), "it is closed"
+    assert drops(relay) == len(sources) * 3
+    assert '"why":"%s"' % option[2:] in relay.err
+    talk(*people, "not disturbed")
+    if option == "--max-per-address":
+        Agent(relay, "elsewhere", source="127.0.0.8").close()
+    inside[0].sock.close()
+
+    def gets_in():
+        with asks(relay, sources[0]) as again:
+            return again.answer == 101
+    until(gets_in, "the free place to be given")
+    for raw in inside:
+        raw.sock.close()
+
+
+def descriptors(pid):
+    return len(os.listdir("/proc/%d/fd" % pid))
+
+
+def test_a_relay_without_descriptors_refuses_and_recovers(started):
+    relay = started(Relay(*FAST))
+    people = [Agent(relay, n, key=Key()) for n in ("anna", "bert")]
+    for p in people:
+        p.join("#general")
+    people[0].barrier()
+    limit = descriptors(relay.pid) + 8
+    resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, (limit, limit))
+    many = []
+    for _ in range(40):
+        raw = Raw(relay)
+        raw.send(raw.request())
+        many.append(raw)
+    until(lambda: descriptors(relay.pid) >= limit - 1, "them to be used up")
+    for n in range(50):
+        talk(*people, "still %d" % n)
+    for raw in many:
+        raw.sock.close()
+
+    def gets_in():
+        with asks(relay) as again:
+            return again.answer == 101
+    until(gets_in, "it to take connections again")
+    Agent(relay, "new").close()
+    talk(*people, "after")
+
+
+def test_a_daemon_without_descriptors_says_so_and_recovers(started, relay):
+    d = started(Daemon(relay.url, root=directory("root")))
+    until(lambda: (d.box("#general") / "agents").exists(), "to have joined")
+    other = Agent(relay, "other")
+    other.join("#general")
+    limit = descriptors(d.pid)
+    resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (limit, 4096))
+    other.send_many({"type": "MSG", "to": "#general", "content":
+                     "message %d" % n} for n in range(20))
+    other.barrier()
+    (d.dir / "#wanted").mkdir()
+    until(lambda: "descriptors" in d.err or "Too many open files" in d.err,
+          "it to be said")
+    assert d.alive()
+    resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+    until(lambda: [m["content"] for m in d.new("#general")] ==
+          ["message %d" % n for n in range(20)], "the messages")
+    other.msg("#general", "after")
+    d.received("#general", "after")
+    d.connected()
