@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 import harness
-from harness import Agent, Daemon, directory, fresh, lines, until
+from harness import Agent, Daemon, Relay, directory, fresh, lines, until
 
 
 def sh(command, cwd):
@@ -228,6 +228,30 @@ def test_concurrent_appenders_lose_nothing(anna, bert):
     for w in range(4):
         assert [c for c in got if c.startswith("%d-" % w)] == \
             ["%d-%d" % (w, i) for i in range(1, 101)]
+
+
+def test_a_burst_beyond_the_relays_rate_arrives_whole_and_in_order(started):
+    relay = started(Relay("--rate", "20", "--rate-burst", "5"))
+    a, b = (started(Daemon(relay.url, root=directory("root"), name=n))
+            for n in ("anna", "bert"))
+    until(lambda: (b.box("#general") / "agents").exists(), "the roster")
+    want = ["line %d" % n for n in range(60)]
+    a.outbox(*({"to": "#general", "content": c} for c in want))
+    queued = []
+
+    def all_there():
+        n = a.status()["queued"]
+        if not queued or queued[-1] != n:
+            queued.append(n)
+        return len(b.new("#general")) == len(want)
+    until(all_there, lambda: "%d lines, queued was %s" % (len(want), queued),
+          timeout=60)
+    assert [m["content"] for m in b.new("#general")] == want
+    until(lambda: a.status()["queued"] == 0, "an empty queue")
+    falling = queued[queued.index(max(queued)):]
+    assert len(falling) > 3 and falling == sorted(falling, reverse=True)
+    assert a.status()["sent"] == len(want) and a.status()["failed"] == 0
+    assert os.listdir(a.dir / "failed") == []
 
 
 def test_many_dropped_files_arrive_once_each(anna, bert):
