@@ -230,6 +230,23 @@ def test_concurrent_appenders_lose_nothing(anna, bert):
             ["%d-%d" % (w, i) for i in range(1, 101)]
 
 
+def test_files_dropped_while_the_daemon_was_stopped_are_sent(relay, started):
+    a, b = (started(Daemon(relay.url, root=directory("root"), name=n))
+            for n in ("anna", "bert"))
+    until(lambda: (b.box("#general") / "agents").exists(), "the roster")
+    assert a.stop() == 0
+    want = ["file %04d" % n for n in range(1000)]
+    for text in want:
+        (a.box("#general") / "out" / text).write_text(text)
+    a = started(a.again())
+    until(lambda: len(b.new("#general")) >= len(want), lambda:
+          "%d files, has %d" % (len(want), len(b.new("#general"))),
+          timeout=60, every=0.2)
+    assert sorted(m["content"] for m in b.new("#general")) == want
+    until(lambda: a.status()["queued"] == 0, "an empty queue")
+    assert not os.listdir(a.box("#general") / "out")
+
+
 def test_a_burst_beyond_the_relays_rate_arrives_whole_and_in_order(started):
     relay = started(Relay("--rate", "20", "--rate-burst", "5"))
     a, b = (started(Daemon(relay.url, root=directory("root"), name=n))

@@ -1,6 +1,7 @@
 """The protocol as an independent client sees it: sessions, channels, messages,
 and every error, through python3-websockets."""
 
+import base64
 import json
 import re
 import time
@@ -172,6 +173,31 @@ def test_spoiled_proofs_fail(relay, spoil):
     a.send(**spoil(key.proof(a.expect("CHALLENGE"))))
     a.refused(("VERIFICATION_FAILED", "INVALID_MSG"))
     a.nothing("VERIFIED")
+
+
+def test_a_signature_plus_the_order_proves_nothing(relay):
+    """S and S + L satisfy the same equation; only the smaller is canonical."""
+    order = 2 ** 252 + 27742317777372353535851937790883648493
+    key = Key()
+    a = Agent(relay, key=key, prove=False)
+    proof = key.proof(a.expect("CHALLENGE"))
+    raw = base64.b64decode(proof["signature"])
+    s = int.from_bytes(raw[32:], "little") + order
+    forged = base64.b64encode(raw[:32] + s.to_bytes(32, "little")).decode()
+    a.send(**dict(proof, signature=forged))
+    a.refused("VERIFICATION_FAILED")
+    a.nothing("VERIFIED")
+
+
+@pytest.mark.parametrize("point", [
+    bytes(32), bytes([1]) + bytes(31), b"\xec" + b"\xff" * 30 + b"\x7f",
+    bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0"
+                  "d5dfac05d3c63339b13802886d53fc05"),
+])
+def test_a_key_of_small_order_is_none(relay, point):
+    a = Agent(relay, identify=False)
+    a.send("IDENTIFY", name="x", pubkey=base64.b64encode(point).decode())
+    a.refused("INVALID_MSG")
 
 
 def test_a_used_nonce_proves_nothing_again(relay):
