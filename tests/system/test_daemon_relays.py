@@ -102,6 +102,32 @@ def test_what_a_node_relay_replays_is_not_doubled(relays, root, started):
                                                "missed"]
 
 
+def test_at_a_node_relay_sender_time_and_content_tell_messages_apart(
+        relays, root, started):
+    relay = relays(NodeRelay())
+    d = start(relay, root, started)
+    joined(d)
+    for ts, sender, text in ((1700000000000, "@stranger", "same"),
+                             (1700000000000, "@stranger", "same"),
+                             (1700000000001, "@stranger", "same"),
+                             (1700000000001, "@anybody0", "same"),
+                             (1700000000001, "@anybody0", "other")):
+        harness.Background.call(relay.publish({
+            "type": "MSG", "from": sender, "to": "#general",
+            "content": text, "ts": ts}))
+    d.received("#general", "other")
+    relay.conn(0).close()
+    # Away, it is told of the newest twenty only, as the manual says.
+    for n in (*range(29), 28, 29):
+        relay.history["#general"].append({
+            "type": "MSG", "from": "@stranger", "to": "#general",
+            "content": "away %02d" % n, "ts": 1700000000002 + n})
+    relay.conn(1).wait("JOIN", channel="#general")
+    d.received("#general", "away 29")
+    assert sorted(contents(d, "#general")) == sorted(
+        ["away %02d" % n for n in range(11, 30)] + ["other"] + ["same"] * 4)
+
+
 def test_a_rate_limited_message_is_sent_again_in_order(relays, root, started):
     relay = relays(NodeRelay())
     d = start(relay, root, started)
