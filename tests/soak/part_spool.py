@@ -160,7 +160,8 @@ def ring_reader(messages, seed=0):
 def disk_full_daemon(messages, seed=0):
     """D4: it says so, stays connected, and goes on when there is space."""
     account = Account()
-    disk = Small(8 << 10)
+    # Once freed there is room for all of it, read or not.
+    disk = Small(messages * 8 + (8 << 10))
     try:
         relay = harness.Relay(*harness.FAST)
         a = one("alice", relay, account)
