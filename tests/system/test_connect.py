@@ -122,7 +122,8 @@ def test_a_conversation_of_two(relay, screens):
     bob.shows(r"\* in %s:.*alice.*" % channel)
     for screen in (alice, bob):
         screen.type("/quit")
-        until(screen.exit.exists, "the exit")
+        until(lambda: screen.exit.exists() and screen.exit.read_text(),
+              "the exit")
         assert screen.exit.read_text().strip() == "0"
         screen.shows(r"\bicanon\b")
         screen.shows(r"(^|\s)echo\b")
