@@ -18,7 +18,7 @@ class Conn:
 
     def __init__(self, relay, ws):
         self.relay, self.ws = relay, ws
-        self.got = []           # objects, as they came
+        self.got = []           # objects, once they have been answered
         self.raw = []           # frames
         self.name = self.id = self.pubkey = None
 
@@ -42,7 +42,8 @@ class Conn:
         return [o for o in list(self.got) if o.get("type") == kind]
 
     def wait(self, kind, timeout=DEADLINE, **fields):
-        """The first object of this kind with these fields that came."""
+        """The first object of this kind with these fields that came, and
+        has had its answer: what is said from now on comes after it."""
         return until(lambda: next(
             (o for o in self.of(kind)
              if all(o.get(k) == v for k, v in fields.items())), None),
@@ -79,8 +80,10 @@ class FakeRelay:
                 c.raw.append(frame)
                 for line in frame.split("\n"):
                     o = json.loads(line)
-                    c.got.append(o)
-                    await self.on(c, o)
+                    try:
+                        await self.on(c, o)
+                    finally:
+                        c.got.append(o)
         except websockets.ConnectionClosed:
             pass
         finally:
@@ -88,8 +91,8 @@ class FakeRelay:
                 m.discard(c)
 
     def conn(self, n=0, timeout=DEADLINE):
-        """The nth connection, once it has identified itself."""
-        until(lambda: len(self.conns) > n and self.conns[n].name,
+        """The nth connection, once its IDENTIFY has been answered."""
+        until(lambda: len(self.conns) > n and self.conns[n].of("IDENTIFY"),
               lambda: "connection %d, had %d" % (n, len(self.conns)), timeout)
         return self.conns[n]
 
@@ -238,7 +241,11 @@ class OurRelay(FakeRelay):
     async def on_MSG(self, c, o):
         if self.silent:
             return
-        h = self.channels[o["to"]]
+        h = self.channels.get(o["to"])
+        if h is None:
+            return await c.say_({
+                "type": "ERROR", "code": "AGENT_NOT_FOUND", "message":
+                "No such agent.", "re": o["id"]})
         m = next((m for m in h if m.get("id") == o["id"]), None)
         if m is None:
             m = self.message(o["to"], len(h) + 1, o["content"], c.id,
