@@ -38,4 +38,11 @@ int	letter_read(const struct cmd *, struct letter *, const char *operand)
 int	letter_drop(struct inst *, const struct cmd_line *,
 	    const struct letter *) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
 
+/*
+ * Read it and send it to the relay cl->server in a session of its own; print
+ * the echo for --json. Returns an exit code, having said why.
+ */
+int	send_remote(const struct cmd_line *cl, struct letter *)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
 #endif

@@ -39,6 +39,7 @@ libcli_la_SOURCES = \
 	%D%/drop.c %D%/drop.h \
 	%D%/eyes.c %D%/eyes.h \
 	%D%/follow.c %D%/follow.h \
+	%D%/help.c \
 	%D%/hook.c %D%/hook.h \
 	%D%/identity.h %D%/identity_chain.c \
 	%D%/here.c \
@@ -52,6 +53,7 @@ libcli_la_SOURCES = \
 	%D%/pass.c %D%/pass.h \
 	%D%/remote.c %D%/remote.h \
 	%D%/say.c \
+	%D%/send_remote.c \
 	%D%/setup.h %D%/setup_file.c %D%/setup_hooks.c %D%/setup_note.c \
 	%D%/show.c %D%/show.h \
 	%D%/state.c %D%/state.h \
@@ -61,9 +63,18 @@ libcli_la_CFLAGS = $(AM_CFLAGS) $(EDIT_CFLAGS)
 libcli_la_LIBADD = $(EDIT_LIBS) librelay.la libdaemon.la libdeploy.la liblib.la libledger.la libident.la libwire.la \
 	libspool.la libbase.la
 
+# The program twice: small as it is called, whole as that calls it (front.c).
+# The linker leaves out of the small one what nothing in it refers to.
 bin_PROGRAMS += agentchat
-agentchat_SOURCES = %D%/main.c
+agentchat_SOURCES = %D%/front.c
+agentchat_CPPFLAGS = $(AM_CPPFLAGS) -DBINDIR='"$(bindir)"' \
+	-DPKGLIBEXECDIR='"$(pkglibexecdir)"'
+agentchat_LDFLAGS = $(AM_LDFLAGS) -Wl,--as-needed
 agentchat_LDADD = libcli.la
+
+pkglibexec_PROGRAMS = %D%/agentchat
+src_cli_agentchat_SOURCES = %D%/main.c
+src_cli_agentchat_LDADD = libcli.la
 
 # The program prints its own completions; one built for another machine can't
 # be run here, and is installed without.
@@ -74,13 +85,14 @@ fishcompletiondir = $(datadir)/fish/vendor_completions.d
 nodist_bashcompletion_DATA = completions/agentchat
 nodist_zshcompletion_DATA = completions/_agentchat
 nodist_fishcompletion_DATA = completions/agentchat.fish
+BOTH = agentchat$(EXEEXT) %D%/agentchat$(EXEEXT)
 COMPLETE = $(MKDIR_P) completions && ./agentchat$(EXEEXT) help --completions
 
-completions/agentchat: agentchat$(EXEEXT)
+completions/agentchat: $(BOTH)
 	$(AM_V_GEN)$(COMPLETE) bash > $@.tmp && mv $@.tmp $@
-completions/_agentchat: agentchat$(EXEEXT)
+completions/_agentchat: $(BOTH)
 	$(AM_V_GEN)$(COMPLETE) zsh > $@.tmp && mv $@.tmp $@
-completions/agentchat.fish: agentchat$(EXEEXT)
+completions/agentchat.fish: $(BOTH)
 	$(AM_V_GEN)$(COMPLETE) fish > $@.tmp && mv $@.tmp $@
 CLEANFILES += completions/agentchat completions/_agentchat \
 	completions/agentchat.fish

@@ -1,33 +1,13 @@
 /*
- * main.c - the program: find the command, run it.
+ * main.c - the whole program: find the command, run it.
  */
 #include "config.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/cmd.h"
 #include "cli/out.h"
-
-/*
- * Started with standard descriptors closed, the next file opened would be
- * taken for standard output. /dev/null stands in.
- */
-static int
-open_standard(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR);
-		if (fd == -1)
-			return -1;
-	} while (fd <= STDERR_FILENO);
-	return close(fd);
-}
 
 static int
 print(void (*fill)(struct buf *))
@@ -52,10 +32,8 @@ main(int argc, char **argv)
 {
 	const struct cmd *cmd;
 
-	if (open_standard() == -1)
+	if (out_init() == -1)
 		return EXIT_FAILED;
-	/* A closed pipe is an error of write(), handled where it is told. */
-	signal(SIGPIPE, SIG_IGN);
 
 	if (argc < 2) {
 		struct buf b = BUF_INIT;

@@ -6,7 +6,9 @@
 #include "cli/out.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,25 @@
 #include <unistd.h>
 
 #include "cli/cmd.h"
+
+/*
+ * Started with standard descriptors closed, the next file opened would be
+ * taken for standard output. /dev/null stands in.
+ */
+int
+out_init(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd == -1)
+			return -1;
+	} while (fd <= STDERR_FILENO);
+	/* A closed pipe is an error of write(), handled where it is told. */
+	signal(SIGPIPE, SIG_IGN);
+	return close(fd);
+}
 
 static int
 write_all(int fd, const char *p, size_t len)

@@ -14,6 +14,12 @@
 #include "base/buf.h"
 
 /*
+ * Before anything else of a program: descriptors 0 to 2 are open, and a
+ * closed pipe is no signal. -1 if that can't be had.
+ */
+int	out_init(void) AC_MUST_CHECK;
+
+/*
  * Write the buf to standard output and clear it. Returns an exit code:
  * EXIT_OK, or EXIT_FAILED after saying why (nothing is said if the reader
  * has closed the pipe: it knows).

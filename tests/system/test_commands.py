@@ -3,6 +3,7 @@ the finer points, beside the exit codes."""
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -66,6 +67,26 @@ def duo(relay, root, started):
 
 
 # ---------------------------------------------------------------------- send
+
+
+def test_commands_through_files_load_no_network(duo, tmp_path):
+    """What an agent runs all day is a small program, the rest another."""
+    small = shutil.copy(harness.AGENTCHAT, tmp_path)
+    needs = subprocess.run(["readelf", "-d", small], stdout=subprocess.PIPE,
+                           text=True, check=True).stdout
+    assert "NEEDED" in needs and "libc.so" in needs
+    for library in ("websockets", "ssl", "crypto", "uv", "edit", "yaml"):
+        assert "lib%s." % library not in needs
+    where = ("--dir", duo.root)
+    for line in (("send", duo.channel, "by the small one"), ("status",),
+                 ("read", "--peek"), ("reply", "last", "x", "--help")):
+        p = run(*line, *where, program=small)
+        assert p.code == 0, p.err
+    duo.friend.expect("MSG", content="by the small one")
+    for line in (("serve",), ("help",), (),
+                 ("send", "ws://127.0.0.1:1", "#general", "-")):
+        p = run(*line, program=small)
+        assert p.code == 1 and "install it again" in p.err, p.err
 
 
 def test_send_takes_standard_input_whole(relay, duo):

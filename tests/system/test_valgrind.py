@@ -33,7 +33,7 @@ def under_valgrind(monkeypatch, tmp_path):
     """From here on the program is run by valgrind; its pid stays the same."""
     wrapper = tmp_path / "agentchat"
     wrapper.write_text("""#!/bin/sh
-exec %s -q --error-exitcode=%d --leak-check=full \\
+exec %s -q --trace-children=yes --error-exitcode=%d --leak-check=full \\
     --show-leak-kinds=definite,indirect \\
     --errors-for-leak-kinds=definite,indirect \\
     --log-file=%s/valgrind.%%p %s "$@"
