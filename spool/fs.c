@@ -425,26 +425,33 @@ by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+int
+fs_opendir(int dir, DIR **out)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+
+	if (fd == -1)
+		return -errno;
+	*out = fdopendir(fd);
+	if (*out != NULL)
+		return 0;
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
 /* The names into text, each with its NUL; n counts them. */
 static int
 read_names(int dir, enum fs_kind kind, struct fs_list *l)
 {
 	struct dirent *de;
 	DIR *d;
-	int fd, rc;
+	int rc = fs_opendir(dir, &d);
 
-	/* A descriptor of its own: dir's position is not ours to move. */
-	fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1)
-		return -errno;
-	d = fdopendir(fd);
-	if (d == NULL) {
-		rc = -errno;
-		close(fd);
+	if (rc < 0)
 		return rc;
-	}
 	while (errno = 0, (de = readdir(d)) != NULL) {
-		if (!wanted(fd, de, kind))
+		if (!wanted(dir, de, kind))
 			continue;
 		buf_add(&l->text, de->d_name, strlen(de->d_name) + 1);
 		l->n++;

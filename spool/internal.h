@@ -4,6 +4,7 @@
 #ifndef AC_SPOOL_INTERNAL_H
 #define AC_SPOOL_INTERNAL_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -76,6 +77,9 @@ int	fs_replace(int dir, const char *name, const void *, size_t len,
 	    enum fs_how, int *fd) AC_NONNULL(2, 6) AC_MUST_CHECK;
 /* Remove what a crash left of replacements. Only for who holds the lock. */
 void	fs_sweep(int dir);
+
+/* A directory's entries; dir's own position isn't moved. closedir() it. */
+int	fs_opendir(int dir, DIR **out) AC_NONNULL(2) AC_MUST_CHECK;
 
 /* Names in a directory, in strcmp() order. */
 enum fs_kind {

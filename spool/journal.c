@@ -28,7 +28,6 @@
 
 #include <sys/stat.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -103,18 +102,11 @@ list_segs(struct journal *j)
 {
 	struct dirent *de;
 	uint64_t start;
-	int fd, rc = 0;
 	DIR *d;
+	int rc = fs_opendir(j->dir, &d);
 
-	fd = openat(j->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1)
-		return -errno;
-	d = fdopendir(fd);
-	if (d == NULL) {
-		rc = -errno;
-		close(fd);
+	if (rc < 0)
 		return rc;
-	}
 	while (rc == 0 && (errno = 0, de = readdir(d)) != NULL) {
 		if (parse_name(de->d_name, &start))
 			rc = add_seg(j, start, -1);

@@ -5,7 +5,6 @@
 
 #include "spool/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -36,18 +35,12 @@ add_one(int dir, const char *name, int depth, uint64_t *bytes)
 static int
 add_up(int dir, int depth, uint64_t *bytes)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
 	struct dirent *de;
 	DIR *d;
+	int rc = fs_opendir(dir, &d);
 
-	if (fd == -1)
-		return -errno;
-	d = fdopendir(fd);
-	if (d == NULL) {
-		rc = -errno;
-		close(fd);
+	if (rc < 0)
 		return rc;
-	}
 	while (rc == 0 && (errno = 0, de = readdir(d)) != NULL)
 		if (fs_name_ok(de->d_name))
 			rc = add_one(dir, de->d_name, depth, bytes);

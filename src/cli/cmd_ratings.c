@@ -81,16 +81,6 @@ locate(const struct job *j, int *dir, const char **name, char copy[4096])
 
 /* --------------------------------------------------------------- from what */
 
-static int
-by_rating(const void *x, const void *y)
-{
-	const struct rating *a = x, *b = y;
-
-	if (a->elo.rating != b->elo.rating)
-		return a->elo.rating > b->elo.rating ? -1 : 1;
-	return strcmp(a->agent, b->agent);
-}
-
 static bool
 read_one(const char *agent, const struct wire_value *v, struct rating *r)
 {
@@ -149,8 +139,7 @@ parse_file(struct job *j, const struct buf *text)
 	}
 	wire_msg_fini(&m);
 	buf_fini(&whole);
-	if (j->count > 0)
-		qsort(j->all, j->count, sizeof(*j->all), by_rating);
+	rating_sort(j->all, j->count);
 	return rc;
 }
 

@@ -223,11 +223,13 @@ int	rating_book_add_lines(struct rating_book *, const char *, size_t len,
 	    size_t *used) AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
 
 /*
- * Rate: *out is an array of *count, best first (then by id), the caller's to
- * free().
+ * Rate: *out is an array of *count in the order of rating_sort(), the caller's
+ * to free().
  */
 int	rating_book_rate(const struct rating_book *, struct rating **out,
 	    size_t *count) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+/* Best first, then by id. */
+void	rating_sort(struct rating *, size_t count);
 size_t	rating_book_count(const struct rating_book *) AC_NONNULL(1);
 
 /* ratings.json: {"@id":{"rating":..,"transactions":..,"updated":..}} */

@@ -196,6 +196,13 @@ by_rating(const void *x, const void *y)
 	return strcmp(a->agent, b->agent);
 }
 
+void
+rating_sort(struct rating *all, size_t count)
+{
+	if (count > 1)
+		qsort(all, count, sizeof(*all), by_rating);
+}
+
 /* The agent's row, made if need be. all has room. */
 static int
 row_of(struct map *rows, struct rating *all, size_t *count, const char *agent,
@@ -264,7 +271,7 @@ rating_book_rate(const struct rating_book *b, struct rating **out,
 		free(all);
 		return rc;
 	}
-	qsort(all, *count, sizeof(*all), by_rating);
+	rating_sort(all, *count);
 	*out = all;
 	return 0;
 }
