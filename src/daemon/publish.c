@@ -19,7 +19,7 @@
 #include "base/log.h"
 
 #define RETRY_MS	2000
-#define BATCH_BYTES_MAX	(8 << 20)	/* then the relay waits */
+#define BATCH_BYTES_MAX	(2 << 20)	/* then the relay waits */
 
 /* --------------------------------------------------------------- batches */
 

@@ -1,6 +1,7 @@
 """A machine that isn't as it should be: no inotify, a clock that jumps, a
 process that is stopped for a while."""
 
+import errno
 import json
 import os
 import pathlib
@@ -8,10 +9,19 @@ import shutil
 import signal
 import subprocess
 
+import sys
+
 import pytest
+import websockets
 
 import harness
-from harness import FAST, Daemon, Relay, directory, until
+from fakerelay import OurRelay
+from harness import FAST, Daemon, Relay, directory, history, until
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
+                       "soak"))
+
+import image                                            # noqa: E402
 
 CLOCK = """
 #define _GNU_SOURCE
@@ -238,3 +248,89 @@ def test_what_was_refused_before_a_kill_is_not_sent_after_it(started, relay,
     # 2 is in failed/ with another text: that was another queue's.
     assert [m["content"] for m in other.new("#general")] == \
         ["another", "third"]
+
+
+def no_more_files(d):
+    """Make files until the file system has no inode left: what was made."""
+    made = []
+    while True:
+        path = d / ("ballast%d" % len(made))
+        try:
+            path.touch()
+        except OSError as e:
+            assert e.errno == errno.ENOSPC, e
+            return made
+        made.append(path)
+
+
+@pytest.mark.skipif(bool(image.unsupported()), reason="no tmpfs of our own")
+def test_without_inodes_it_waits_until_there_are(started, relay, other):
+    disk = image.Small(64 << 10, inodes=300)
+    try:
+        d = started(Daemon(relay.url, root=disk.at))
+        until(lambda: (d.dir / "#general" / "agents").exists(), "to join")
+        ballast = no_more_files(disk.at)
+        said = ["n%d" % n for n in range(50)]
+        other.outbox(*({"to": "#general", "content": s} for s in said))
+        d.state("full")
+        # Bytes there are, so that an agent can still append.
+        d.outbox({"to": "#general", "content": "from the full one"})
+        assert d.new("#general") == []
+        for path in ballast:
+            path.unlink()
+        d.connected()
+        d.received("#general", said[-1])
+        other.received("#general", "from the full one")
+        assert [m["content"] for m in d.new("#general")] == said
+        assert [m["content"] for m in history(relay, "#general")
+                if m["from"] == d.id] == ["from the full one"]
+        assert d.stop() == 0
+    finally:
+        harness.reap()
+        disk.close()
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
+def test_a_flood_waits_at_the_relay_while_the_disk_is_slow(started, root):
+    fake = OurRelay()
+    try:
+        # One sync of many takes so long that all of it could come meanwhile.
+        with Program("exec strace -f -qq -o /dev/null -e trace=syncfs -e "
+                     "inject=syncfs:delay_enter=6000000:when=6 %s \"$@\"\n" %
+                     harness.AGENTCHAT):
+            d = started(Daemon(fake.url, root=root))
+        c = fake.conn()
+        c.wait("JOIN", channel="#agents")
+        pid, count = d.connected()["pid"], 9000
+        for first in range(1, count, 500):
+            c.say(*(fake.message("#general", n, "%08d" % n + "x" * 4000)
+                    for n in range(first, first + 500)))
+        # All is taken, and so most of it must be through: two batches and
+        # what sockets hold are less than half.
+        new = d.box("#general") / "new"
+        assert len(os.listdir(new)) > count / 2
+        until(lambda: len(os.listdir(new)) == count, "all of them",
+              timeout=3 * harness.DEADLINE)
+        assert [m["content"][:8] for m in d.new("#general")] == \
+            ["%08d" % n for n in range(1, count + 1)]
+        os.kill(pid, signal.SIGTERM)    # strace keeps ours for itself
+        assert d.wait() == 0
+    finally:
+        fake.close()
+
+
+def test_a_frame_without_end_is_not_kept(started, root):
+    fake = OurRelay()
+    try:
+        d = started(Daemon(fake.url, root=root))
+        c = fake.conn()
+        c.wait("JOIN", channel="#agents")
+        with pytest.raises(websockets.ConnectionClosed):
+            c.say(["x" * (1 << 20)] * 32)
+        c = fake.conn(1)
+        c.wait("JOIN", channel="#general")
+        c.say(fake.message("#general", 1, "after"))
+        d.received("#general", "after")
+        assert "frame without end" in d.err
+    finally:
+        fake.close()
