@@ -4,8 +4,11 @@ import collections
 import json
 import os
 import random
+import resource
 import shutil
+import socket
 import statistics
+import struct
 import subprocess
 import time
 
@@ -239,5 +242,64 @@ def mailbox(letters, seed=0):
     account.expect_once(said, heard, "mailbox")
     account.notes.append("%d refused: full" % full)
     Agent.close_all()
+    relay.stop()
+    return account
+
+
+def reset(raw):
+    """Vanish without a word, as a machine that restarts."""
+    raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                        struct.pack("ii", 1, 0))
+    raw.sock.close()
+
+
+def crowd_of(relay, clients):
+    """So many sessions, asked for one behind the other without waiting."""
+    crowd = [Raw(relay, "127.0.%d.%d" % (1 + n // 250, 1 + n % 250))
+             for n in range(clients)]
+    for raw in crowd:
+        raw.send(raw.request())
+    for raw in crowd:
+        assert raw.status() == 101
+        raw.send(harness.frame('{"type":"IDENTIFY","name":"crowd"}'))
+    for raw in crowd:
+        assert raw.message()["type"] == "WELCOME"
+    return crowd
+
+
+def reconnects(clients, seed=0):
+    """R6: all but two vanish and come again at once; the two talk on."""
+    account = Account()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    clients = min(clients, hard - 500)
+    relay = harness.Relay(*harness.FAST, "--max-unidentified", "0")
+
+    def sockets():
+        found = 0
+        for fd in os.listdir("/proc/%d/fd" % relay.pid):
+            try:
+                found += os.readlink("/proc/%d/fd/%s" % (
+                    relay.pid, fd)).startswith("socket:")
+            except FileNotFoundError:
+                pass
+        return found
+    a, b = pair(account, relay)
+    work(a, b, 0.02)
+    before = sockets()
+    crowd = []
+    for _ in range(3):
+        for raw in crowd:
+            reset(raw)
+        crowd = crowd_of(relay, clients)
+    account.notes.append("%d at once, three times" % clients)
+    for raw in crowd:
+        reset(raw)
+    until(lambda: sockets() <= before, "the relay to let them go")
+    finish(account, (a, b))
+    for p in (a, b):
+        if p.proc.err.count('"connected"') != 1:
+            account.wrong.append("%s was cut off" % p.name)
+        p.proc.stop()
     relay.stop()
     return account

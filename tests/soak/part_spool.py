@@ -89,6 +89,25 @@ def appenders(lines, seed=0, writers=8):
     return account
 
 
+def dropped(files, seed=0):
+    """D3: files dropped while the daemon was stopped; each is sent once."""
+    account = Account()
+    relay = harness.Relay(*harness.FAST)
+    a = one("alice", relay, account)
+    assert a.proc.stop() == 0
+    for _ in range(files):
+        a.say(drop=True)
+    a.start(wait=True)
+    settle((a,), 60)
+    said = collections.Counter(m["content"]
+                               for m in harness.history(relay, CHANNEL))
+    account.expect_once(a.said, said, "history")
+    account.wrong += ["failed/ %s: %s" % x for x in a.failed().items()]
+    a.proc.stop()
+    relay.stop()
+    return account
+
+
 def ring_reader(messages, seed=0):
     """D8: inbox.jsonl is whole at every look during fast deliveries."""
     account = Account()
