@@ -112,6 +112,14 @@ def reports():
     return found
 
 
+def begin():
+    """In a new process: it ends with us, and doesn't ignore what we were told
+    to, as one is that a shell runs in the background."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(sig, signal.SIG_DFL)
+
+
 class Proc:
     """A process with its output in files; wrap stands before the program."""
     count = 0
@@ -133,8 +141,7 @@ class Proc:
             self.popen = subprocess.Popen(
                 self.argv, cwd=self.cwd, env=e, stdout=out, stderr=err,
                 stdin=subprocess.DEVNULL if stdin is None else stdin,
-                preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG,
-                                              signal.SIGKILL))
+                preexec_fn=begin)
         processes.append(self)
 
     @property
