@@ -4,8 +4,8 @@
 
 Every setting of the unit's [Service] is done here or named in ELSEWHERE;
 another one is an error, so that what is added to the unit is tried too. The
-program is seen as /mnt/agentchat, the state directory as /mnt/state. Must be
-root; ends with exec, in the same process.
+program and its other half are seen in /mnt as in a build tree, the state
+directory as /mnt/state. Must be root; ends with exec, in the same process.
 
 $CONFINE_PROGRAM is another program to run, $CONFINE_CALLS=no leaves out what
 systemd does by seccomp(2).
@@ -120,8 +120,17 @@ def arrange(unit, program, state):
     if unit.pop("ProtectSystem") == ["strict"]:
         read_only()
     mount("mnt", "/mnt", "tmpfs", 0, "mode=755")
-    pathlib.Path("/mnt/agentchat").touch()
-    bind(program, "/mnt/agentchat", MS["ro"])
+    # Where a build tree has it: what it starts for all that takes a network.
+    for part in "agentchat", "src/cli/agentchat":
+        source = pathlib.Path(program).parent / part
+        target = pathlib.Path("/mnt") / part
+        if part == "agentchat":
+            source = program
+        elif not source.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+        bind(str(source), str(target), MS["ro"])
     pathlib.Path("/mnt/state").mkdir()
     bind(state, "/mnt/state", MS["nosuid"])
     os.chown("/mnt/state", UID, UID)

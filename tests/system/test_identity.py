@@ -469,6 +469,7 @@ class Terminal:
         if self.pid == 0:
             try:
                 os.setsid()
+                harness.begin()
                 if controlling:
                     os.close(os.open(os.ttyname(slave), os.O_RDWR))
                 null = os.open(os.devnull, os.O_RDWR)
