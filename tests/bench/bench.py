@@ -207,6 +207,7 @@ def commands(where, scale):
         if any(rc for _, rc in took):
             raise RuntimeError("send has failed")
         out.update(spent([t for t, _ in took], "send"))
+        harness.until(lambda: len(os.listdir(new)) == len(took), "the last")
         took = []
         for name in os.listdir(new):
             os.rename(new / name, new.parent / "cur" / name)
