@@ -6,9 +6,7 @@ import os
 import random
 import resource
 import shutil
-import socket
 import statistics
-import struct
 import subprocess
 import time
 
@@ -246,13 +244,6 @@ def mailbox(letters, seed=0):
     return account
 
 
-def reset(raw):
-    """Vanish without a word, as a machine that restarts."""
-    raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                        struct.pack("ii", 1, 0))
-    raw.sock.close()
-
-
 def crowd_of(relay, clients):
     """So many sessions, asked for one behind the other without waiting."""
     crowd = [Raw(relay, "127.0.%d.%d" % (1 + n // 250, 1 + n % 250))
@@ -290,11 +281,11 @@ def reconnects(clients, seed=0):
     crowd = []
     for _ in range(3):
         for raw in crowd:
-            reset(raw)
+            raw.reset()
         crowd = crowd_of(relay, clients)
     account.notes.append("%d at once, three times" % clients)
     for raw in crowd:
-        reset(raw)
+        raw.reset()
     until(lambda: sockets() <= before, "the relay to let them go")
     finish(account, (a, b))
     for p in (a, b):

@@ -234,13 +234,16 @@ def disk_full_relay(messages, seed=0):
         relay = harness.Relay(*harness.FAST, spool=disk.at / "relay")
         a, b = one("alice", relay, account), one("bob", relay, account)
         joined(relay, a, b)
+        def told():
+            return relay.err.count('"event":"store"')
         for n in range(3):
+            before = told()
             disk.fill()
             for _ in range(messages // 3):
                 a.say(size=200)
                 b.say(size=200)
             until(lambda: a.status.get("queued"), "lines to be waiting")
-            time.sleep(0.3)
+            until(lambda: told() > before, "the relay to find the disk full")
             disk.free()
             settle((a, b), 20)
         for p, other in ((a, b), (b, a)):

@@ -98,6 +98,13 @@ def bind(source, target, flags):
     mount(None, target, None, MS_REMOUNT | MS_BIND | flags)
 
 
+def show(program, at):
+    at = pathlib.Path(at)
+    at.parent.mkdir(parents=True, exist_ok=True)
+    at.touch()
+    bind(str(program), str(at), MS["ro"])
+
+
 def private_devices():
     dev = pathlib.Path("/mnt/dev")
     dev.mkdir()
@@ -120,17 +127,10 @@ def arrange(unit, program, state):
     if unit.pop("ProtectSystem") == ["strict"]:
         read_only()
     mount("mnt", "/mnt", "tmpfs", 0, "mode=755")
-    # Where a build tree has it: what it starts for all that takes a network.
-    for part in "agentchat", "src/cli/agentchat":
-        source = pathlib.Path(program).parent / part
-        target = pathlib.Path("/mnt") / part
-        if part == "agentchat":
-            source = program
-        elif not source.exists():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.touch()
-        bind(str(source), str(target), MS["ro"])
+    show(program, "/mnt/agentchat")
+    whole = pathlib.Path(program).parent / "src/cli/agentchat"
+    if whole.exists():
+        show(whole, "/mnt/src/cli/agentchat")
     pathlib.Path("/mnt/state").mkdir()
     bind(state, "/mnt/state", MS["nosuid"])
     os.chown("/mnt/state", UID, UID)

@@ -8,7 +8,6 @@ import pathlib
 import shutil
 import signal
 import subprocess
-
 import sys
 
 import pytest

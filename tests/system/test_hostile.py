@@ -3,7 +3,6 @@ else notices nothing, and the relay lives on."""
 
 import json
 import pathlib
-import socket
 import struct
 import threading
 
@@ -514,10 +513,10 @@ def test_reconnect_flood(pair):
         for n, raw in enumerate(socks):
             if n % 3 == 0:
                 raw.send(raw.request())
-            elif n % 3 == 1:
-                raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                    struct.pack("ii", 1, 0))
-            raw.sock.close()
+            if n % 3 == 1:
+                raw.reset()
+            else:
+                raw.sock.close()
     pair.talk()
 
 
