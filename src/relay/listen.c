@@ -179,6 +179,16 @@ receive(struct lws *wsi, struct peer *p, const char *in, size_t len)
 	return 0;
 }
 
+static void
+sync_ended(struct relay *r)
+{
+	turn_synced(r);
+	if (r->clean_sync != 0 || clean_is_due(r))
+		clean_tick(r);
+	if (r->fatal != 0)
+		loop_end(r);
+}
+
 int
 listen_callback(struct lws *wsi, enum lws_callback_reasons why, void *user,
     void *in, size_t len)
@@ -200,7 +210,7 @@ listen_callback(struct lws *wsi, enum lws_callback_reasons why, void *user,
 	case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
 		/* Also called once while the context is being made. */
 		if (relay_of(wsi)->store != NULL && relay_of(wsi)->started)
-			listen_wake(relay_of(wsi));
+			sync_ended(relay_of(wsi));
 		return 0;
 	default:
 		break;
@@ -226,16 +236,6 @@ listen_callback(struct lws *wsi, enum lws_callback_reasons why, void *user,
 	default:
 		return 0;
 	}
-}
-
-void
-listen_wake(struct relay *r)
-{
-	turn_synced(r);
-	if (r->clean_sync != 0 || clean_is_due(r))
-		clean_tick(r);
-	if (r->fatal != 0)
-		loop_end(r);
 }
 
 static void
