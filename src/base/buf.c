@@ -6,6 +6,7 @@
 #include "base/buf.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ buf_clear(struct buf *b)
 }
 
 char *
-buf_reserve(struct buf *b, size_t n)
+buf_grow(struct buf *b, size_t n)
 {
 	size_t cap = b->cap != 0 ? b->cap : 64;
 	char *p;
@@ -45,8 +46,6 @@ buf_reserve(struct buf *b, size_t n)
 		b->failed = true;
 		return NULL;
 	}
-	if (b->cap > b->len && b->cap - b->len > n)
-		return b->p + b->len;
 	while (cap - b->len <= n)
 		cap *= 2;
 	p = realloc(b->p, cap);
@@ -57,31 +56,6 @@ buf_reserve(struct buf *b, size_t n)
 	b->p = p;
 	b->cap = cap;
 	return p + b->len;
-}
-
-void
-buf_add(struct buf *b, const void *p, size_t n)
-{
-	char *at = buf_reserve(b, n);
-
-	if (at == NULL)
-		return;
-	if (n != 0)
-		memcpy(at, p, n);
-	at[n] = '\0';
-	b->len += n;
-}
-
-void
-buf_adds(struct buf *b, const char *s)
-{
-	buf_add(b, s, strlen(s));
-}
-
-void
-buf_addc(struct buf *b, char c)
-{
-	buf_add(b, &c, 1);
 }
 
 void

@@ -30,6 +30,16 @@ clock_mono_ms(void)
 }
 
 int64_t
+clock_rough_ms(void)
+{
+#ifdef CLOCK_MONOTONIC_COARSE
+	return read_ms(CLOCK_MONOTONIC_COARSE);
+#else
+	return clock_mono_ms();
+#endif
+}
+
+int64_t
 clock_mono_us(void)
 {
 	struct timespec t;

@@ -16,6 +16,7 @@ int64_t	clock_wall_ms(void);
 /* Since some point in the past; never goes back. For spans and timers. */
 int64_t	clock_mono_ms(void);
 int64_t	clock_mono_us(void);	/* the same in microseconds */
+int64_t	clock_rough_ms(void);	/* up to 10 ms late, and next to free */
 
 /* ISO 8601 in UTC with milliseconds, as JavaScript's toISOString(). */
 void	clock_iso(int64_t wall_ms, char out[CLOCK_ISO_MAX]) AC_NONNULL(2);

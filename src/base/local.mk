@@ -6,6 +6,7 @@ libbase_la_SOURCES = \
 	%D%/conf.c %D%/conf.h \
 	%D%/confine.c %D%/confine.h \
 	%D%/err.c %D%/err.h \
+	%D%/le.h \
 	%D%/log.c %D%/log.h \
 	%D%/map.c %D%/map.h \
 	%D%/notify.c %D%/notify.h \

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -40,8 +39,6 @@ put_ref(struct buf *b, enum wire_field f, const struct wire_msg *m,
 static void
 print(struct buf *b, const struct peer *p, const struct outgoing *o)
 {
-	char text[64];
-
 	wire_begin(b, WIRE_MSG);
 	wire_put_str(b, WF_FROM, p->id, p->id_len);
 	wire_put_str(b, WF_TO, o->to, o->to_len);
@@ -49,9 +46,7 @@ print(struct buf *b, const struct peer *p, const struct outgoing *o)
 	wire_put_int(b, WF_TS, o->ts);
 	wire_puts(b, WF_FROM_NAME, p->name);
 	wire_put_bool(b, WF_VERIFIED, p->verified);
-	snprintf(text, sizeof(text), "%s-%" PRIx64, p->relay->spool_id,
-	    o->number);
-	wire_puts(b, WF_MSG_ID, text);
+	turn_put_msg_id(b, p->relay, o->number);
 	if (o->seq != 0)
 		wire_put_int(b, WF_SEQ, (int64_t)o->seq);
 	if (o->m != NULL) {

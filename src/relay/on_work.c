@@ -18,8 +18,6 @@
 #include "relay/internal.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -124,7 +122,6 @@ print(struct relay *r, struct buf *b, const struct making *x)
 	enum wire_type type = x->type;
 	const char *from = x->by == PROPOSAL_PROPOSER ? x->work->from :
 	    x->work->to;
-	char text[64];
 	struct step s;
 	int rc;
 
@@ -153,8 +150,7 @@ print(struct relay *r, struct buf *b, const struct making *x)
 	step_fini(&s);
 	wire_put_int(b, WF_TS, x->rec.ts);
 	wire_put_bool(b, WF_VERIFIED, (x->rec.flags & REC_VERIFIED) != 0);
-	snprintf(text, sizeof(text), "%s-%" PRIx64, r->epoch, x->rec.number);
-	wire_puts(b, WF_MSG_ID, text);
+	turn_put_msg_id(b, r, x->rec.number);
 	if (x->replay)
 		wire_put_bool(b, WF_REPLAY, true);
 	if (rc == 0)

@@ -74,7 +74,6 @@ say(struct relay *r, struct chan *c, const char *id, const struct buf *raw)
 		.id = id, .id_len = (uint8_t)strlen(id),
 	};
 	struct buf *b = &r->json;
-	char text[64];
 	int rc;
 
 	buf_clear(b);
@@ -85,8 +84,7 @@ say(struct relay *r, struct chan *c, const char *id, const struct buf *raw)
 	wire_put_int(b, WF_TS, h.ts);
 	wire_puts(b, WF_FROM_NAME, r->conf.name);
 	wire_put_bool(b, WF_VERIFIED, true);
-	snprintf(text, sizeof(text), "%s-%" PRIx64, r->spool_id, h.number);
-	wire_puts(b, WF_MSG_ID, text);
+	turn_put_msg_id(b, r, h.number);
 	wire_put_int(b, WF_SEQ, (int64_t)h.seq);
 	wire_end(b);
 	rc = buf_err(b);

@@ -11,13 +11,13 @@ void
 bucket_init(struct bucket *b, const struct relay_conf *conf)
 {
 	b->tokens = conf->burst;
-	b->at_ms = clock_mono_ms();
+	b->at_ms = clock_rough_ms();
 }
 
 bool
 bucket_take(struct bucket *b, const struct relay_conf *conf, double cost)
 {
-	int64_t now = clock_mono_ms();
+	int64_t now = clock_rough_ms();
 
 	if (conf->rate <= 0 || cost <= 0)
 		return true;

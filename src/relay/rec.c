@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#include "base/le.h"
+
 void
 rec_put_u8(struct buf *b, uint8_t v)
 {
@@ -18,8 +20,7 @@ rec_put_u64(struct buf *b, uint64_t v)
 {
 	unsigned char c[8];
 
-	for (int i = 0; i < 8; i++)
-		c[i] = (unsigned char)(v >> (8 * i));
+	put_le64(c, v);
 	buf_add(b, c, sizeof(c));
 }
 
@@ -33,13 +34,16 @@ rec_put_str(struct buf *b, const char *s, size_t len)
 void
 rec_put_head(struct buf *b, const struct rec_head *h)
 {
+	unsigned char mid[33];	/* in one piece: every message has it */
+
+	mid[0] = h->flags;
+	put_le64(mid + 1, h->seq);
+	put_le64(mid + 9, (uint64_t)h->ts);
+	put_le64(mid + 17, h->number);
+	put_le64(mid + 25, h->hash);
 	rec_put_str(b, h->to, h->to_len);
 	rec_put_str(b, h->from, h->from_len);
-	rec_put_u8(b, h->flags);
-	rec_put_u64(b, h->seq);
-	rec_put_u64(b, (uint64_t)h->ts);
-	rec_put_u64(b, h->number);
-	rec_put_u64(b, h->hash);
+	buf_add(b, mid, sizeof(mid));
 	rec_put_str(b, h->id, h->id_len);
 }
 
@@ -69,11 +73,8 @@ uint64_t
 rec_u64(struct rec *r)
 {
 	const char *p = rec_bytes(r, 8);
-	uint64_t v = 0;
 
-	for (int i = 0; p != NULL && i < 8; i++)
-		v |= (uint64_t)(unsigned char)p[i] << (8 * i);
-	return v;
+	return p != NULL ? get_le64(p) : 0;
 }
 
 const char *

@@ -184,12 +184,14 @@ store_wait_ms(const struct store *s)
 	int64_t pause = s->mode == RELAY_SYNC_GROUP ? GROUP_MS : INTERVAL_MS;
 	int64_t left;
 
-	if (s->mode == RELAY_SYNC_NEVER || s->busy || !s->started ||
-	    s->failed != 0 ||
-	    journal_synced(s->journal) >= journal_end(s->journal))
+	if (s->mode == RELAY_SYNC_NEVER || !s->started || s->failed != 0 ||
+	    (s->busy ? s->target : journal_synced(s->journal)) >=
+	    journal_end(s->journal))
 		return -1;
 	left = s->begun_ms + pause - clock_mono_ms();
-	return left > 0 ? left : 0;
+	if (left <= 0)
+		return s->busy ? -1 : 0;
+	return left;
 }
 
 /* Lend the thread what isn't synced, if it has nothing to do. */
@@ -226,12 +228,13 @@ store_ended(struct store *s)
 bool
 store_missed(struct store *s, bool wanted)
 {
-	bool missed;
+	bool late, missed;
 
 	if (!s->busy)
 		return false;
+	late = journal_end(s->journal) > s->target && store_wait_ms(s) < 0;
 	pthread_mutex_lock(&s->lock);
-	s->wanted = wanted || journal_end(s->journal) > s->target;
+	s->wanted = wanted || late;
 	missed = s->wanted && s->done && !s->told;
 	pthread_mutex_unlock(&s->lock);
 	return missed;

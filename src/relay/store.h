@@ -81,7 +81,8 @@ int	store_synced(struct store *, uint64_t *upto)
  * rest, so one begins a few milliseconds after the one before began, at once
  * if that is long ago; with --sync interval, a second after.
  *
- * store_wait_ms	in how long store_tick() is due; -1: nothing waits
+ * store_wait_ms	in how long store_tick() is due; -1: nothing waits, or
+ *			only for the end of the sync under way
  * store_tick		begin a sync if one is due. Its thread competes with
  *			the loop: best when what is to be sent is sent.
  */
@@ -91,9 +92,9 @@ void	store_tick(struct store *) AC_NONNULL(1);
 /*
  * store_ended		a sync has ended well, and store_synced() will take it
  * store_missed		called last in each turn of the loop: is the end of the
- *			sync under way wanted? So it is too when there is more
- *			to sync. True: it was there before the wish, and nobody
- *			was woken
+ *			sync under way wanted? So it is too when the next is
+ *			due. True: it was there before the wish, and nobody was
+ *			woken
  */
 bool	store_ended(struct store *) AC_NONNULL(1);
 bool	store_missed(struct store *, bool wanted) AC_NONNULL(1) AC_MUST_CHECK;

@@ -63,6 +63,22 @@ turn_open(struct buf *out, const char *json, size_t len)
 	buf_add(out, json, len - 1);
 }
 
+void
+turn_put_msg_id(struct buf *b, const struct relay *r, uint64_t number)
+{
+	char text[sizeof(r->spool_id) + 16], *end = text + sizeof(text);
+	size_t len = strlen(r->spool_id);
+	char *p = end;
+
+	/* Each message has one: snprintf() would show. */
+	do
+		*--p = "0123456789abcdef"[number % 16];
+	while ((number /= 16) != 0);
+	*--p = '-';
+	p = memcpy(p - len, r->spool_id, len);
+	wire_put_str(b, WF_MSG_ID, p, (size_t)(end - p));
+}
+
 static struct note *
 note_new(struct turn *t)
 {
@@ -482,27 +498,49 @@ safety_is_wanted(const struct relay *r)
 	    clean_is_due(r);
 }
 
-void
-turn_end(struct relay *r)
+static void
+flush_dirty(struct relay *r)
 {
 	struct peer *p;
-	int64_t wait;
 
-	turn_commit(r);
-	if (store_ended(r->store) || (r->conf.sync == RELAY_SYNC_NEVER &&
-	    !TAILQ_EMPTY(&r->unstored)))
-		turn_synced(r);
 	while ((p = TAILQ_FIRST(&r->dirty)) != NULL) {
 		TAILQ_REMOVE(&r->dirty, p, dirties);
 		p->dirty = false;
 		peer_flush(p);
 	}
+}
+
+/*
+ * Begin a sync if one is due, or see to it that somebody will. True: the one
+ * before has ended while we looked elsewhere, and its end is ours to tell.
+ */
+static bool
+tend_sync(struct relay *r)
+{
+	int64_t wait;
+
 	store_tick(r->store);
 	wait = store_wait_ms(r->store);
 	if (wait >= 0)
 		loop_sync_soon(r, wait);
-	if (store_missed(r->store, safety_is_wanted(r)))
-		loop_wake(r);
+	if (!store_missed(r->store, safety_is_wanted(r)))
+		return false;
+	if (r->clean_sync == 0 && !clean_is_due(r))
+		return true;
+	loop_wake(r);		/* cleaning is done on the way from there */
+	return false;
+}
+
+void
+turn_end(struct relay *r)
+{
+	do {
+		turn_commit(r);
+		if (store_ended(r->store) || (r->conf.sync == RELAY_SYNC_NEVER &&
+		    !TAILQ_EMPTY(&r->unstored)))
+			turn_synced(r);
+		flush_dirty(r);
+	} while (tend_sync(r));
 	for (int i = 0; i < SHARES; i++) {
 		if (r->shared[i].cap > SHARED_KEEP)
 			buf_fini(&r->shared[i]);

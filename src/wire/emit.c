@@ -131,18 +131,17 @@ wire_json_key(struct buf *b, const char *key)
 static void
 put_key(struct buf *b, enum wire_field f)
 {
-	const char *name = wire_field_name(f);
-	size_t len = strlen(name);
-	char *p;
+	static const struct {
+		const char	*text;
+		size_t		 len;
+	} keys[] = {
+#define KEY(id, name, kind) [WF_##id] = { "\"" name "\":", sizeof(name) + 2 },
+		WIRE_FIELDS(KEY)
+#undef KEY
+	};
 
 	wire_json_sep(b);
-	p = buf_reserve(b, len + 3);
-	if (p == NULL)
-		return;
-	*p++ = '"';
-	memcpy(p, name, len);
-	memcpy(p + len, "\":", 3);
-	b->len += len + 3;
+	buf_add(b, keys[f].text, keys[f].len);
 }
 
 void
@@ -221,7 +220,10 @@ void
 wire_put_raw(struct buf *b, enum wire_field f, const char *raw, size_t len)
 {
 	put_key(b, f);
-	put_compact(b, raw, len);
+	if (len > 0 && *raw == '"')
+		buf_add(b, raw, len);	/* a string has no parts */
+	else
+		put_compact(b, raw, len);
 }
 
 static bool
