@@ -256,7 +256,7 @@ spool_box_name_ok(const char *name, size_t len)
 static int
 check_room(const struct spool *sp, const char *name)
 {
-	struct fs_list l;
+	struct spool_names l;
 	size_t n = 0;
 	int rc;
 
@@ -268,7 +268,7 @@ check_room(const struct spool *sp, const char *name)
 	for (size_t i = 0; i < l.n; i++)
 		if (l.name[i][0] == '@' && strcmp(l.name[i], SPOOL_OTHER) != 0)
 			n++;
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 	return n >= SPOOL_BOXES_MAX ? -EMFILE : 0;
 }
 
@@ -482,24 +482,34 @@ is_settled(const struct timespec *changed)
 	return changed->tv_nsec != 0 && age_ns > SETTLED_NS;
 }
 
+void
+spool_glance(struct spool *sp)
+{
+	if (++sp->glance == 0)
+		sp->glance = 1;
+}
+
 bool
 box_gone(struct spool_box *box)
 {
 	struct timespec *was = &box->unchanged;
 	struct stat st;
 
+	if (box->sp->glance != 0 && box->looked == box->sp->glance)
+		return false;
 	/* What happens to a sub-folder's name changes the box's directory. */
 	if (fstatat(box->sp->dir, box->name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
 	    !is_id(&st, &box->dir_id))
 		return spool_box_gone(box);
-	if (was->tv_nsec != 0 && was->tv_sec == st.st_ctim.tv_sec &&
-	    was->tv_nsec == st.st_ctim.tv_nsec)
-		return false;
-	*was = (struct timespec){ 0 };
-	if (spool_box_gone(box))
-		return true;
-	if (is_settled(&st.st_ctim))
-		*was = st.st_ctim;
+	if (was->tv_nsec == 0 || was->tv_sec != st.st_ctim.tv_sec ||
+	    was->tv_nsec != st.st_ctim.tv_nsec) {
+		*was = (struct timespec){ 0 };
+		if (spool_box_gone(box))
+			return true;
+		if (is_settled(&st.st_ctim))
+			*was = st.st_ctim;
+	}
+	box->looked = box->sp->glance;
 	return false;
 }
 
@@ -545,7 +555,7 @@ static int
 each_dir(struct spool *sp, bool fit, int (*fn)(void *, const char *),
     void *arg)
 {
-	struct fs_list l;
+	struct spool_names l;
 	int rc;
 
 	rc = fs_list(sp->dir, FS_DIRS, &l);
@@ -555,7 +565,7 @@ each_dir(struct spool *sp, bool fit, int (*fn)(void *, const char *),
 		if ((l.name[i][0] == '#' || l.name[i][0] == '@') &&
 		    spool_box_name_ok(l.name[i], strlen(l.name[i])) == fit)
 			rc = fn(arg, l.name[i]);
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 	return rc;
 }
 

@@ -282,7 +282,7 @@ check_each(struct check *c, int dir, const char *path, size_t max,
     check_content_fn *fn, void *arg, size_t *good)
 {
 	struct buf full = BUF_INIT;
-	struct fs_list l;
+	struct spool_names l;
 	int rc = fs_list(dir, FS_ALL, &l);
 
 	if (rc < 0)
@@ -300,7 +300,7 @@ check_each(struct check *c, int dir, const char *path, size_t max,
 		else if (rc == -ENOENT)
 			rc = 0;		/* gone meanwhile */
 	}
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 	buf_fini(&full);
 	return rc < 0 ? rc : 0;
 }
@@ -308,19 +308,19 @@ check_each(struct check *c, int dir, const char *path, size_t max,
 int
 check_count(int dir, size_t *n)
 {
-	struct fs_list l;
+	struct spool_names l;
 	int rc = fs_list(dir, FS_ALL, &l);
 
 	if (rc == 0)
 		*n = l.n;
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 	return rc;
 }
 
 int
 check_links(struct check *c, int dir, const char *first)
 {
-	struct fs_list l;
+	struct spool_names l;
 	struct stat st;
 	int rc = fs_list(dir, FS_ALL, &l);
 
@@ -334,7 +334,7 @@ check_links(struct check *c, int dir, const char *first)
 			    st.st_mode) ? "It is a symbolic link, where a "
 			    "directory belongs: agentchat doesn't follow it." :
 			    "It is a file where a directory belongs.");
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 	return 0;
 }
 

@@ -58,12 +58,47 @@ spool_name_seq(const char *name)
 	return seq;
 }
 
+static void
+note_delivered(struct spool_box *box, const char *name)
+{
+	if (strcmp(name, box->newest) > 0)
+		strcpy(box->newest, name);
+}
+
+/*
+ * Can the name have been delivered? Names rise, so most often it is behind all
+ * that were there when we first looked, and all that we have put there since:
+ * that saves asking for each of a flood. Who is wrong about it because of what
+ * an agent made up overwrites nothing all the same.
+ */
+static bool
+is_old(struct spool_box *box, const char *name)
+{
+	static const enum spool_sub subs[] = { SPOOL_NEW, SPOOL_CUR };
+	struct spool_names l;
+
+	if (!box->listed) {
+		for (size_t i = 0; i < AC_COUNTOF(subs); i++) {
+			if (fs_list(box->sub[subs[i]], FS_FILES, &l) < 0)
+				return true;
+			if (l.n > 0 && strlen(l.name[l.n - 1]) < SPOOL_NAME_MAX)
+				note_delivered(box, l.name[l.n - 1]);
+			spool_names_fini(&l);
+		}
+		box->listed = true;
+	}
+	return strcmp(name, box->newest) <= 0;
+}
+
 /* 1 if new/ or cur/ has it, 0, or a negative errno. */
 static int
-is_delivered(const struct spool_box *box, const char *name)
+is_delivered(struct spool_box *box, const char *name)
 {
-	int rc = fs_exists(box->sub[SPOOL_NEW], name);
+	int rc;
 
+	if (!is_old(box, name))
+		return 0;
+	rc = fs_exists(box->sub[SPOOL_NEW], name);
 	return rc != 0 ? rc : fs_exists(box->sub[SPOOL_CUR], name);
 }
 
@@ -140,11 +175,13 @@ spool_publish(struct spool_box *box, const char *name, bool read)
 	if (box_gone(box))
 		return -ESTALE;
 	/* What the agent has read must not be new again. */
-	rc = fs_exists(other, name);
+	rc = is_old(box, name) ? fs_exists(other, name) : 0;
 	if (rc < 0)
 		return rc;
 	rc = rc == 1 ? -EEXIST :
 	    fs_rename_noreplace(box->sub[SPOOL_TMP], name, to, name);
+	if (rc == 0)
+		note_delivered(box, name);
 	if (rc == -EEXIST)
 		return fs_remove(box->sub[SPOOL_TMP], name);
 	if (rc != -ENOENT)
@@ -195,7 +232,7 @@ int
 spool_recover(struct spool_box *box, spool_recover_fn *fn, void *arg)
 {
 	struct buf b = BUF_INIT;
-	struct fs_list l;
+	struct spool_names l;
 	int rc;
 
 	rc = fs_list(box->sub[SPOOL_TMP], FS_ALL, &l);
@@ -203,7 +240,7 @@ spool_recover(struct spool_box *box, spool_recover_fn *fn, void *arg)
 		return rc;
 	for (size_t i = 0; i < l.n && rc == 0; i++)
 		rc = recover_one(box, l.name[i], &b, fn, arg);
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 	buf_fini(&b);
 	return rc;
 }

@@ -307,7 +307,7 @@ claims_settle(struct spool_queue *q)
 int
 claims_open(struct spool_queue *q)
 {
-	struct fs_list list;
+	struct spool_names list;
 	char target[SPOOL_BOX_MAX];
 	const char *name;
 	uint64_t id, below = q->next_id;
@@ -328,7 +328,7 @@ claims_open(struct spool_queue *q)
 		if (rc == 0 && id >= q->next_id)
 			q->next_id = id + 1;
 	}
-	fs_list_fini(&list);
+	spool_names_fini(&list);
 	if (rc == 0)
 		rc = queue_begin(q);
 	if (rc == 0)
@@ -341,7 +341,7 @@ forget_drops(struct queue_drops *l)
 {
 	free(l->drop);
 	if (l->box != NULL)
-		fs_list_fini(&l->list);
+		spool_names_fini(&l->list);
 	memset(l, 0, sizeof(*l));
 }
 

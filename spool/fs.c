@@ -350,7 +350,7 @@ spool_replace(int dir, const char *name, const void *p, size_t len,
 void
 fs_sweep(int dir)
 {
-	struct fs_list l;
+	struct spool_names l;
 
 	if (fs_list(dir, FS_ALL, &l) == 0) {
 		for (size_t i = 0; i < l.n; i++) {
@@ -361,7 +361,7 @@ fs_sweep(int dir)
 				unlinkat(dir, l.name[i], 0);
 		}
 	}
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 }
 
 int
@@ -442,7 +442,7 @@ fs_opendir(int dir, DIR **out)
 
 /* The names into text, each with its NUL; n counts them. */
 static int
-read_names(int dir, enum fs_kind kind, struct fs_list *l)
+read_names(int dir, enum fs_kind kind, struct spool_names *l)
 {
 	struct dirent *de;
 	DIR *d;
@@ -462,12 +462,12 @@ read_names(int dir, enum fs_kind kind, struct fs_list *l)
 }
 
 int
-fs_list(int dir, enum fs_kind kind, struct fs_list *l)
+fs_list(int dir, enum fs_kind kind, struct spool_names *l)
 {
 	char *at;
 	int rc;
 
-	*l = (struct fs_list){ .text = BUF_INIT };
+	*l = (struct spool_names){ .text = BUF_INIT };
 	rc = read_names(dir, kind, l);
 	if (rc == 0 && l->n > 0) {
 		l->name = calloc(l->n, sizeof(*l->name));
@@ -475,7 +475,7 @@ fs_list(int dir, enum fs_kind kind, struct fs_list *l)
 			rc = -ENOMEM;
 	}
 	if (rc < 0) {
-		fs_list_fini(l);
+		spool_names_fini(l);
 		return rc;
 	}
 	at = l->text.p;
@@ -489,9 +489,9 @@ fs_list(int dir, enum fs_kind kind, struct fs_list *l)
 }
 
 void
-fs_list_fini(struct fs_list *l)
+spool_names_fini(struct spool_names *l)
 {
 	free(l->name);
 	buf_fini(&l->text);
-	*l = (struct fs_list){ .text = BUF_INIT };
+	*l = (struct spool_names){ .text = BUF_INIT };
 }

@@ -87,14 +87,8 @@ enum fs_kind {
 	FS_DIRS,	/* directories, not starting with a dot */
 	FS_ALL		/* everything but "." and ".." */
 };
-struct fs_list {
-	char	**name;	/* n of them, into text */
-	size_t	  n;
-	struct buf text;
-};
-int	fs_list(int dir, enum fs_kind, struct fs_list *)
+int	fs_list(int dir, enum fs_kind, struct spool_names *)
 	    AC_NONNULL(3) AC_MUST_CHECK;
-void	fs_list_fini(struct fs_list *) AC_NONNULL(1);
 
 /* ----------------------------------------------------------------- box.c */
 
@@ -120,6 +114,7 @@ struct spool {
 	struct spool_grave *graves;
 	struct spool_ring *ring;	/* NULL until asked for */
 	struct spool_watch *watch;	/* NULL if none */
+	unsigned glance;		/* which; 0: look each time */
 };
 
 struct spool_box {
@@ -130,11 +125,14 @@ struct spool_box {
 	struct spool_id dir_id;
 	struct spool_id sub_id[SPOOL_SUBS];
 	struct timespec unchanged;	/* box_gone()'s; 0: look again */
+	unsigned looked;		/* sp->glance when it last was there */
+	bool	 listed;		/* newest is known: deliver.c's */
+	char	 newest[SPOOL_NAME_MAX];
 	struct spool_ring *ring;	/* NULL until asked for */
 	struct watch_set *watched;	/* NULL if not; watch.c's */
 };
 
-/* As spool_box_gone(), for every message: one call if nothing has changed. */
+/* As spool_box_gone(), for every message: see spool_glance(). */
 bool	box_gone(struct spool_box *) AC_NONNULL(1);
 
 /* Let go of the lock, if we have it, and of the pid file. */

@@ -54,7 +54,7 @@ lock_file(int dir)
 static void
 sweep(int dir)
 {
-	struct fs_list l;
+	struct spool_names l;
 	int sub;
 
 	fs_sweep(dir);
@@ -67,7 +67,7 @@ sweep(int dir)
 		fs_sweep(sub);
 		close(sub);
 	}
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 }
 
 int

@@ -88,7 +88,7 @@ struct queue_claim {
  */
 struct queue_drops {
 	const struct spool_box *box;	/* NULL: none. Only compared. */
-	struct fs_list	 list;
+	struct spool_names	 list;
 	struct queue_drop {
 		const char	*name;	/* in list */
 		struct timespec	 mtime;

@@ -54,7 +54,7 @@
 
 #define PAGE		4096u
 #define FADE		64u		/* lines over which the guess fades */
-#define KEEP_LINES	750u		/* after a cut */
+#define KEEP_LINES	500u		/* after a cut: each line is copied once */
 #define BYTES_LEAST	(256u << 10)	/* of a file written anew */
 #define BYTES_EARNED	(16u << 10)	/* more, for each line since */
 #define BYTES_MOST	(4u << 20)
@@ -119,12 +119,12 @@ read_file(const struct spool_ring *r, struct buf *out)
 }
 
 /*
- * Append the lines of src, without padding, to out; count them. Returns
- * whether src is as a ring should be: whole lines, none empty, no NUL (which
- * is what a power cut writes).
+ * Append the lines of src but for the first skip, without padding, to out;
+ * count them. Returns whether they are as a ring's should be: whole, none
+ * empty, no NUL (which is what a power cut writes).
  */
 static bool
-add_lines(struct buf *out, const struct buf *src, size_t *count)
+add_lines(struct buf *out, const struct buf *src, size_t skip, size_t *count)
 {
 	size_t at = 0, len, bare;
 	bool clean = true;
@@ -132,6 +132,10 @@ add_lines(struct buf *out, const struct buf *src, size_t *count)
 	if (src->len == 0)
 		return true;
 	for (; (len = line_len(src->p + at, src->len - at)) > 0; at += len) {
+		if (skip > 0) {
+			skip--;
+			continue;
+		}
 		bare = bare_len(src->p + at, len);
 		if (bare == 0 || memchr(src->p + at, '\0', bare) != NULL) {
 			clean = false;
@@ -166,7 +170,7 @@ take_over(struct spool_ring *r)
 	}
 	rc = read_file(r, &text);
 	if (rc == 0) {
-		r->renew = !add_lines(&lines, &text, &r->lines) ||
+		r->renew = !add_lines(&lines, &text, 0, &r->lines) ||
 		    r->lines > SPOOL_RING_LINES || r->st.st_nlink > 1 ||
 		    r->st.st_size > READ_MAX;
 		rc = buf_err(&lines);
@@ -220,12 +224,20 @@ static int
 compose(const struct spool_ring *r, struct buf *out, size_t *count)
 {
 	struct buf text = BUF_INIT;
-	size_t n = 0, at = 0, keep, bytes;
-	int rc = read_file(r, &text);
+	size_t n = 0, at = 0, keep, bytes, cut = 0;
+	int rc;
 
+	/* What will not be kept need not be copied, and the rest only once. */
+	if (r->lines + r->queued > SPOOL_RING_LINES)
+		cut = r->lines + r->queued - KEEP_LINES;
+	buf_reserve(&text, r->fd != -1 ? (size_t)r->st.st_size : 0);
+	rc = read_file(r, &text);
 	if (rc == 0) {
-		(void)add_lines(out, &text, &n);
-		(void)add_lines(out, &r->queue, &n);
+		buf_reserve(out, text.len + r->queue.len + PAGE);
+		(void)add_lines(out, &text, cut < r->lines ? cut : r->lines,
+		    &n);
+		(void)add_lines(out, &r->queue,
+		    cut > r->lines ? cut - r->lines : 0, &n);
 		rc = buf_err(out);
 	}
 	buf_fini(&text);

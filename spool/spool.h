@@ -171,6 +171,14 @@ int	spool_box(struct spool *, const char *name, bool create,
 bool	spool_box_gone(const struct spool_box *) AC_NONNULL(1);
 
 /*
+ * For who stages and publishes hundreds in a row: from here to the next call,
+ * one look whether a box is gone serves for all of them. (The rings of a flood
+ * are replaced all the time, so nothing says that nothing has changed.) Call
+ * it again and again: what an agent takes away meanwhile isn't noticed.
+ */
+void	spool_glance(struct spool *) AC_NONNULL(1);
+
+/*
  * Forget the box. Its directory stays as it is: an agent may be in the midst
  * of rm -r, and would fail on a sub-folder that comes back as well as on one
  * that somebody else removed. Until that directory is really gone, or has all
@@ -240,6 +248,23 @@ int	spool_recover(struct spool_box *, spool_recover_fn *, void *arg)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 
 /* ---------------------------------------------------------------- take.c */
+
+/* Names, in strcmp() order: of messages, as they came. */
+struct spool_names {
+	char	**name;	/* n of them, into text */
+	size_t	  n;
+	struct buf text;
+};
+/*
+ * The names in new/ or cur/, and what one of them says, in place of what *out
+ * held: 1; or 0 if it has moved on meanwhile, or is no regular file of ours of
+ * SPOOL_MSG_MAX bytes at most.
+ */
+int	spool_names(struct spool_box *, enum spool_sub, struct spool_names *)
+	    AC_NONNULL(1, 3) AC_MUST_CHECK;
+void	spool_names_fini(struct spool_names *) AC_NONNULL(1);
+int	spool_read(struct spool_box *, enum spool_sub, const char *name,
+	    struct buf *out) AC_NONNULL(1, 3, 4) AC_MUST_CHECK;
 
 /*
  * Walk new/ or cur/ in name order (oldest first, or newest if reverse),

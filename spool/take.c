@@ -45,11 +45,24 @@ read_message(int dir, const char *name, struct buf *b)
 }
 
 int
+spool_names(struct spool_box *box, enum spool_sub sub, struct spool_names *l)
+{
+	return fs_list(box->sub[sub], FS_FILES, l);
+}
+
+int
+spool_read(struct spool_box *box, enum spool_sub sub, const char *name,
+    struct buf *out)
+{
+	return read_message(box->sub[sub], name, out);
+}
+
+int
 spool_walk(struct spool_box *box, enum spool_sub sub, bool reverse, size_t max,
     spool_walk_fn *fn, void *arg)
 {
 	struct buf b = BUF_INIT;
-	struct fs_list l;
+	struct spool_names l;
 	size_t seen = 0;
 	int rc;
 
@@ -69,7 +82,7 @@ spool_walk(struct spool_box *box, enum spool_sub sub, bool reverse, size_t max,
 		if (rc != 0)
 			break;
 	}
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 	buf_fini(&b);
 	return rc;
 }
@@ -77,13 +90,13 @@ spool_walk(struct spool_box *box, enum spool_sub sub, bool reverse, size_t max,
 int
 spool_count(struct spool_box *box, enum spool_sub sub, size_t *n)
 {
-	struct fs_list l;
+	struct spool_names l;
 	int rc = fs_list(box->sub[sub], FS_FILES, &l);
 
 	if (rc < 0)
 		return rc;
 	*n = l.n;
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 	return 0;
 }
 
@@ -187,7 +200,7 @@ append_archive(struct spool *sp, const struct buf *lines)
  * how far it came.
  */
 static int
-gather(struct spool_box *box, struct fs_list *l, size_t from, size_t n,
+gather(struct spool_box *box, struct spool_names *l, size_t from, size_t n,
     struct buf *lines, size_t *to)
 {
 	struct buf msg = BUF_INIT;
@@ -212,7 +225,7 @@ gather(struct spool_box *box, struct fs_list *l, size_t from, size_t n,
  * crash in between archives a batch twice, rather than never.
  */
 static int
-archive(struct spool *sp, struct spool_box *box, struct fs_list *l, size_t n,
+archive(struct spool *sp, struct spool_box *box, struct spool_names *l, size_t n,
     uint64_t *archived)
 {
 	struct buf lines = BUF_INIT;
@@ -239,7 +252,7 @@ int
 spool_trim(struct spool *sp, struct spool_box *box, size_t keep_cur,
     size_t keep_new, uint64_t *archived)
 {
-	struct fs_list l;
+	struct spool_names l;
 	int rc;
 
 	rc = fs_list(box->sub[SPOOL_CUR], FS_FILES, &l);
@@ -247,7 +260,7 @@ spool_trim(struct spool *sp, struct spool_box *box, size_t keep_cur,
 		return rc;
 	for (size_t i = 0; i + keep_cur < l.n && rc == 0; i++)
 		rc = fs_remove(box->sub[SPOOL_CUR], l.name[i]);
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 	if (rc < 0)
 		return rc;
 	rc = fs_list(box->sub[SPOOL_NEW], FS_FILES, &l);
@@ -255,7 +268,7 @@ spool_trim(struct spool *sp, struct spool_box *box, size_t keep_cur,
 		return rc;
 	if (l.n > keep_new)
 		rc = archive(sp, box, &l, l.n - keep_new, archived);
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 	return rc;
 }
 
@@ -282,14 +295,14 @@ int
 spool_trim_dir(int dir, size_t n)
 {
 	struct aged *files;
-	struct fs_list l;
+	struct spool_names l;
 	size_t have = 0;
 	struct stat st;
 	int rc;
 
 	rc = fs_list(dir, FS_FILES, &l);
 	if (rc < 0 || l.n <= n) {
-		fs_list_fini(&l);
+		spool_names_fini(&l);
 		return rc;
 	}
 	files = calloc(l.n, sizeof(*files));
@@ -303,6 +316,6 @@ spool_trim_dir(int dir, size_t n)
 	for (size_t i = 0; i + n < have && rc == 0; i++)
 		rc = fs_remove(dir, files[i].name);
 	free(files);
-	fs_list_fini(&l);
+	spool_names_fini(&l);
 	return rc;
 }

@@ -19,6 +19,7 @@
 #include "base/log.h"
 
 #define RETRY_MS	2000
+#define GLANCE		32		/* files in new/ per look at the box */
 #define BATCH_BYTES_MAX	(2 << 20)	/* then the relay waits */
 
 /* --------------------------------------------------------------- batches */
@@ -263,10 +264,13 @@ publish_batch(struct daemon *d)
 {
 	struct receiver *rx = &d->rx;
 	bool unread = false;
+	size_t n = 0;
 	int rc;
 
 	fill_rings(d);
 	for (struct staged *s = rx->current.head; s != NULL; s = s->next) {
+		if (n++ % GLANCE == 0)
+			spool_glance(d->sp);
 		rc = s->published ? 0 : publish_one(d, s);
 		if (rc < 0) {
 			publish_disk_full(d, rc);
@@ -323,6 +327,7 @@ kicked(void *arg)
 {
 	struct daemon *d = arg;
 
+	spool_glance(d->sp);	/* of what this turn of the loop has staged */
 	acknowledge(d);
 	start_batch(d);
 }

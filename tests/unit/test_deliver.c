@@ -189,7 +189,8 @@ what_was_read_does_not_come_back(void **state)
 	struct spot *s = *state;
 	struct spool_box *box = spot_box(s, "#g");
 
-	assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+	/* As whoever died before it could take it out of tmp/ leaves it. */
+	spot_put(s, "#g/tmp/" NAME, TEXT);
 	spot_put(s, "#g/cur/" NAME, TEXT);
 	assert_int_equal(spool_publish(box, NAME, false), 0);
 	assert_int_equal(spot_count(s, "#g/new"), 0);
@@ -371,6 +372,27 @@ a_box_that_is_gone_is_stale(void **state)
 		free(path);
 		assert_int_equal(unlinkat(s->fd, "#g/new/" NAME, 0), 0);
 	}
+}
+
+/* In a flood one look serves for many, until the next glance. */
+static void
+a_glance_serves_until_the_next(void **state)
+{
+	struct spot *s = *state;
+	struct spool_box *box = spot_box(s, "#g");
+
+	spool_glance(s->sp);
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+	assert_int_equal(renameat(s->fd, "#g/new", s->fd, "aside"), 0);
+	assert_true(spool_box_gone(box));
+	assert_int_equal(spool_stage(box, "b", TEXT, LEN), 0);
+	spool_glance(s->sp);
+	assert_int_equal(spool_stage(box, "c", TEXT, LEN), -ESTALE);
+	assert_int_equal(spool_publish(box, NAME, false), -ESTALE);
+	assert_int_equal(renameat(s->fd, "aside", s->fd, "#g/new"), 0);
+	assert_int_equal(spool_publish(box, NAME, false), 0);
+	assert_int_equal(spool_publish(box, "b", false), 0);
+	assert_int_equal(spot_count(s, "#g/new"), 2);
 }
 
 /* Quiet: long enough unchanged that looking at its time is enough. */
@@ -869,6 +891,7 @@ main(void)
 		TEST(a_failing_sync_is_reported),
 		TEST(a_box_that_is_gone_is_stale),
 		TEST(a_box_swapped_away_takes_nothing_from_the_new_one),
+		TEST(a_glance_serves_until_the_next),
 		TEST(a_quiet_box_is_known_to_be_gone_at_once),
 		TEST(recovery_walks_staged_files_in_order),
 		TEST(recovery_sweeps_strange_files),

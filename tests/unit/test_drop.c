@@ -49,7 +49,7 @@ take(struct outq *o, size_t max, bool *busy)
 static size_t
 files_in(struct outq *o, const char *dir)
 {
-	struct fs_list list;
+	struct spool_names list;
 	size_t n;
 	int fd = openat(o->root, dir, O_RDONLY | O_DIRECTORY);
 
@@ -57,7 +57,7 @@ files_in(struct outq *o, const char *dir)
 		return 0;
 	assert_int_equal(fs_list(fd, FS_FILES, &list), 0);
 	n = list.n;
-	fs_list_fini(&list);
+	spool_names_fini(&list);
 	close(fd);
 	return n;
 }

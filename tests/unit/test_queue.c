@@ -52,7 +52,7 @@ static uint64_t
 disk_len(struct outq *o)
 {
 	int fd = openat(o->root, "queue", O_RDONLY | O_DIRECTORY);
-	struct fs_list list;
+	struct spool_names list;
 	struct stat st;
 	uint64_t len = 0;
 
@@ -62,7 +62,7 @@ disk_len(struct outq *o)
 		assert_int_equal(fstatat(fd, list.name[i], &st, 0), 0);
 		len += (uint64_t)st.st_size;
 	}
-	fs_list_fini(&list);
+	spool_names_fini(&list);
 	close(fd);
 	return len;
 }

@@ -226,13 +226,13 @@ a_thousand_lines_are_the_most(void **state)
 	assert_int_equal(look(s).lines, 1000);
 	add(r, last++, 30);
 	assert_int_equal(spool_ring_flush(r), 0);
-	assert_int_equal(look(s).lines, 750);
+	assert_int_equal(look(s).lines, 500);
 	assert_int_equal(look(s).last, 1000);
 	/* More at once than there is room for. */
 	for (; last < 6000; last++)
 		add(r, last, 30);
 	assert_int_equal(spool_ring_flush(r), 0);
-	assert_in_range(look(s).lines, 750, 1000);
+	assert_in_range(look(s).lines, 500, 1000);
 	assert_int_equal(look(s).last, 5999);
 	spool_ring_close(r);
 }
@@ -378,7 +378,7 @@ an_unclean_end_is_mended(void **state)
 		} else {
 			for (int i = 0; i < 1500; i++)
 				buf_addf(&b, "{\"n\":%d,\"t\":\"xx\"}\n", i);
-			want = 750;
+			want = 500;
 		}
 		fd = openat(s->fd, RING, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 		assert_int_equal(write(fd, b.p, b.len), b.len);
@@ -518,7 +518,7 @@ a_full_disk_keeps_the_newest_for_later(void **state)
 	fault_none();
 	assert_int_equal(look(s).last, 9);
 	assert_int_equal(spool_ring_flush(r), 0);
-	assert_int_equal(look(s).lines, 750);
+	assert_int_equal(look(s).lines, 500);
 	assert_int_equal(look(s).last, 4999);
 	assert_int_equal(spot_count(s, "."), 1);
 	spool_ring_close(r);
@@ -598,7 +598,7 @@ verify_ring(void *arg, bool died)
 	if (!c->cut)
 		assert_int_equal(seen.first, 0);
 	else
-		assert_true(seen.lines == 1000 || seen.lines == 750);
+		assert_true(seen.lines == 1000 || seen.lines == 500);
 	add(r, seen.last + 1, 30);
 	assert_int_equal(spool_ring_flush(r), 0);
 	assert_int_equal(look(c->s).last, seen.last + 1);
