@@ -1,6 +1,7 @@
 /*
  * cmd_read.c - agentchat read [box ...]: print what is unread, and mark it
- * read, in that order: what couldn't be printed stays unread.
+ * read, in that order: what couldn't be printed stays unread. In portions, so
+ * that a year's messages don't have to fit into memory.
  */
 #include "config.h"
 
@@ -28,38 +29,44 @@ static const struct cmd_opt read_opts[] = {
 	CMD_OPT_END
 };
 
+/* So much is printed, and then marked read, at a time. */
+#define PORTION (64 << 10)
+
 struct note {
 	struct spool_box *box;
-	bool		 unread;
-	char		*name;		/* file name: sorts by arrival */
-	struct buf	 text;
+	enum spool_sub	 sub;
+	const char	*name;		/* file name: sorts by arrival */
 };
 
 struct notes {
 	struct note	*v;
 	size_t		 len, cap;
-	struct spool_box *box;		/* of the walk that is under way */
-	bool		 unread;
+	struct spool_names *names;	/* v's belong to these */
+	size_t		 nnames;
 };
 
 static void
 notes_fini(struct notes *n)
 {
-	for (size_t i = 0; i < n->len; i++) {
-		free(n->v[i].name);
-		buf_fini(&n->v[i].text);
-	}
+	for (size_t i = 0; i < n->nnames; i++)
+		spool_names_fini(&n->names[i]);
+	free(n->names);
 	free(n->v);
 }
 
+/* Note what lies in one folder. n->names has room for its list. */
 static int
-add_note(void *arg, const char *name, const char *msg, size_t len)
+add_notes(struct notes *n, struct spool_box *box, enum spool_sub sub)
 {
-	struct notes *n = arg;
-	struct note *note;
+	struct spool_names *l = &n->names[n->nnames];
+	int rc = spool_names(box, sub, l);
 
-	if (n->len == n->cap) {
-		size_t cap = n->cap != 0 ? 2 * n->cap : 64;
+	if (rc < 0)
+		return rc;
+	n->nnames++;
+	if (n->cap - n->len < l->n) {
+		size_t cap = 2 * n->cap > n->len + l->n ? 2 * n->cap :
+		    n->len + l->n;
 		struct note *v = reallocarray(n->v, cap, sizeof(*v));
 
 		if (v == NULL)
@@ -67,16 +74,9 @@ add_note(void *arg, const char *name, const char *msg, size_t len)
 		n->v = v;
 		n->cap = cap;
 	}
-	while (len > 0 && msg[len - 1] == '\n')
-		len--;
-	note = &n->v[n->len];
-	*note = (struct note){ .box = n->box, .unread = n->unread };
-	note->name = strdup(name);
-	if (note->name == NULL)
-		return -ENOMEM;
-	n->len++;
-	buf_add(&note->text, msg, len);
-	return buf_err(&note->text);
+	for (size_t i = 0; i < l->n; i++)
+		n->v[n->len++] = (struct note){ box, sub, l->name[i] };
+	return 0;
 }
 
 static int
@@ -101,48 +101,88 @@ wanted(const struct cmd_line *cl, const char *name)
 
 static int
 collect(const struct cmd_line *cl, const struct inst_boxes *boxes, bool all,
-    size_t tail, struct notes *n)
+    struct notes *n)
 {
 	int rc = 0;
 
+	n->names = calloc(2 * boxes->len + 1, sizeof(*n->names));
+	if (n->names == NULL)
+		return -ENOMEM;
 	for (size_t i = 0; rc == 0 && i < boxes->len; i++) {
-		n->box = boxes->v[i];
-		if (!wanted(cl, spool_box_name(n->box)))
+		if (!wanted(cl, spool_box_name(boxes->v[i])))
 			continue;
-		n->unread = true;
-		rc = spool_walk(n->box, SPOOL_NEW, tail > 0, tail, add_note,
-		    n);
-		n->unread = false;
+		rc = add_notes(n, boxes->v[i], SPOOL_NEW);
 		if (rc == 0 && all)
-			rc = spool_walk(n->box, SPOOL_CUR, tail > 0, tail,
-			    add_note, n);
+			rc = add_notes(n, boxes->v[i], SPOOL_CUR);
 	}
-	if (n->len > 1)
+	if (n->nnames > 1)
 		qsort(n->v, n->len, sizeof(n->v[0]), by_arrival);
 	return rc;
 }
 
+struct printer {
+	struct wire_msg	 m;
+	struct buf	 text;		/* of one message */
+	struct buf	 out;
+	bool		 json, colour;
+};
+
+/* Append one message; it is forgotten if there is none any more. */
 static int
-print(const struct cmd_line *cl, const struct notes *n, size_t first)
+add_message(struct printer *p, struct note *note)
 {
-	bool colour = !cl->json && out_has_colour();
-	struct buf b = BUF_INIT;
-	int code;
+	struct buf *text = &p->text;
+	int rc = spool_read(note->box, note->sub, note->name, text);
 
-	for (size_t i = first; i < n->len; i++) {
-		const struct buf *text = &n->v[i].text;
-
-		if (text->len == 0)
-			continue;
-		if (cl->json) {
-			buf_add(&b, text->p, text->len);
-			buf_addc(&b, '\n');
-		} else
-			show_message(&b, spool_box_name(n->v[i].box), text->p,
-			    text->len, colour);
+	if (rc == 0)
+		note->name = NULL;
+	if (rc <= 0)
+		return rc;
+	while (text->len > 0 && text->p[text->len - 1] == '\n')
+		text->len--;
+	if (text->len == 0)
+		return 0;
+	if (!p->json) {
+		show_message(&p->out, &p->m, spool_box_name(note->box),
+		    text->p, text->len, p->colour);
+	} else {
+		buf_add(&p->out, text->p, text->len);
+		buf_addc(&p->out, '\n');
 	}
-	code = out_put(&b);
-	buf_fini(&b);
+	return buf_err(&p->out);
+}
+
+static int
+mark(const struct note *note, const struct note *end)
+{
+	int rc = 0;
+
+	for (; rc == 0 && note < end; note++)
+		if (note->sub == SPOOL_NEW && note->name != NULL)
+			rc = spool_mark_read(note->box, note->name);
+	return rc;
+}
+
+/* An exit code; *rc is what went wrong before or after standard output. */
+static int
+print(struct printer *p, struct notes *n, size_t at, bool peek, int *rc)
+{
+	int code = EXIT_OK;
+
+	while (at < n->len && code == EXIT_OK && *rc == 0) {
+		size_t first = at;
+
+		while (at < n->len && p->out.len < PORTION && *rc == 0) {
+			*rc = add_message(p, &n->v[at]);
+			at += *rc == 0;
+		}
+		code = out_put(&p->out);
+		if (code == EXIT_OK && !peek) {
+			int marked = mark(&n->v[first], &n->v[at]);
+
+			*rc = *rc == 0 ? marked : *rc;
+		}
+	}
 	return code;
 }
 
@@ -150,24 +190,24 @@ static int
 read_boxes(const struct cmd_line *cl, struct inst *in, bool all, bool peek,
     size_t tail)
 {
+	struct printer p = { .json = cl->json,
+	    .colour = !cl->json && out_has_colour() };
 	struct notes n = { .v = NULL };
 	struct inst_boxes boxes;
-	size_t first = 0;
 	int code = EXIT_OK, rc;
 
+	wire_msg_init(&p.m);
 	rc = inst_boxes(in, &boxes);
 	if (rc == 0)
-		rc = collect(cl, &boxes, all, tail, &n);
-	if (tail > 0 && n.len > tail)
-		first = n.len - tail;
+		rc = collect(cl, &boxes, all, &n);
 	if (rc == 0)
-		code = print(cl, &n, first);
-	for (size_t i = first; rc == 0 && code == EXIT_OK && !peek &&
-	    i < n.len; i++)
-		if (n.v[i].unread)
-			rc = spool_mark_read(n.v[i].box, n.v[i].name);
+		code = print(&p, &n, tail > 0 && n.len > tail ? n.len - tail :
+		    0, peek, &rc);
 	if (rc < 0)
 		code = cmd_fail(cl->cmd, cmd_code(rc), "%s", ac_strerror(rc));
+	buf_fini(&p.text);
+	buf_fini(&p.out);
+	wire_msg_fini(&p.m);
 	notes_fini(&n);
 	inst_boxes_fini(&boxes);
 	return code;

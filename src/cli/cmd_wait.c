@@ -211,6 +211,7 @@ static int
 report(const struct cmd_line *cl, struct wanted *w, int rc)
 {
 	struct buf b = BUF_INIT;
+	struct wire_msg m;
 	int code;
 
 	if (rc < 0)
@@ -223,9 +224,12 @@ report(const struct cmd_line *cl, struct wanted *w, int rc)
 	if (cl->json) {
 		buf_add(&b, w->found.p, w->found.len);
 		buf_addc(&b, '\n');
-	} else
-		show_message(&b, *w->box != '\0' ? w->box : NULL, w->found.p,
-		    w->found.len, out_has_colour());
+	} else {
+		wire_msg_init(&m);
+		show_message(&b, &m, *w->box != '\0' ? w->box : NULL,
+		    w->found.p, w->found.len, out_has_colour());
+		wire_msg_fini(&m);
+	}
 	code = out_put(&b);
 	buf_fini(&b);
 	return code;

@@ -32,15 +32,33 @@ show_is_message(enum wire_type type)
 }
 
 static void
+put_two(char *p, int n)
+{
+	p[0] = (char)('0' + n / 10);
+	p[1] = (char)('0' + n % 10);
+}
+
+/* strftime() looks at /etc/localtime each time. */
+static void
 put_time(struct buf *b, int64_t ts_ms)
 {
+	static const char form[] = "0000-00-00 00:00:00";
 	time_t t = (time_t)(ts_ms / 1000);
+	char text[sizeof(form)];
 	struct tm tm;
-	char text[32];
 
-	if (ts_ms < 0 || localtime_r(&t, &tm) == NULL ||
-	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) == 0)
-		strcpy(text, "(no time)          ");
+	if (ts_ms < 0 || localtime_r(&t, &tm) == NULL || tm.tm_year > 8099) {
+		buf_adds(b, "(no time)          ");
+		return;
+	}
+	memcpy(text, form, sizeof(form));
+	put_two(text, (tm.tm_year + 1900) / 100);
+	put_two(text + 2, tm.tm_year % 100);
+	put_two(text + 5, tm.tm_mon + 1);
+	put_two(text + 8, tm.tm_mday);
+	put_two(text + 11, tm.tm_hour);
+	put_two(text + 14, tm.tm_min);
+	put_two(text + 17, tm.tm_sec);
 	buf_adds(b, text);
 }
 
@@ -77,42 +95,37 @@ put_who(struct buf *b, const char *box, const struct wire_msg *m, bool colour)
 }
 
 void
-show_message(struct buf *b, const char *box, const char *text, size_t len,
-    bool colour)
+show_message(struct buf *b, struct wire_msg *m, const char *box,
+    const char *text, size_t len, bool colour)
 {
-	struct wire_msg m;
-
-	wire_msg_init(&m);
-	if (wire_parse_object(&m, text, len) < 0) {
+	if (wire_parse_object(m, text, len) < 0) {
 		/* Not ours, or broken: it is shown all the same. */
 		out_text(b, text, len);
 		buf_addc(b, '\n');
-		wire_msg_fini(&m);
 		return;
 	}
 	if (colour)
 		buf_adds(b, DIM);
-	put_time(b, wire_int(&m, WF_TS, -1));
+	put_time(b, wire_int(m, WF_TS, -1));
 	if (colour)
 		buf_adds(b, PLAIN);
 	buf_addc(b, ' ');
-	put_who(b, box, &m, colour);
-	if (wire_str(&m, WF_TYPE) == NULL ||
-	    strcmp(wire_str(&m, WF_TYPE), "MSG") == 0) {
+	put_who(b, box, m, colour);
+	if (wire_str(m, WF_TYPE) == NULL ||
+	    strcmp(wire_str(m, WF_TYPE), "MSG") == 0) {
 		buf_adds(b, ": ");
-		put_field(b, &m, WF_CONTENT);
+		put_field(b, m, WF_CONTENT);
 	} else {
 		buf_addc(b, ' ');
-		put_field(b, &m, WF_TYPE);
-		if (wire_has(&m, WF_PROPOSAL_ID)) {
+		put_field(b, m, WF_TYPE);
+		if (wire_has(m, WF_PROPOSAL_ID)) {
 			buf_addc(b, ' ');
-			put_field(b, &m, WF_PROPOSAL_ID);
+			put_field(b, m, WF_PROPOSAL_ID);
 		}
-		if (wire_has(&m, WF_TASK)) {
+		if (wire_has(m, WF_TASK)) {
 			buf_adds(b, ": ");
-			put_field(b, &m, WF_TASK);
+			put_field(b, m, WF_TASK);
 		}
 	}
 	buf_addc(b, '\n');
-	wire_msg_fini(&m);
 }

@@ -14,10 +14,11 @@
 /*
  * Append one line for a message (JSON text as it is spooled): when, in which
  * box, who, what. Nothing in it can act on a terminal or look like another
- * line. box may be NULL: what the message is addressed to.
+ * line. m is the caller's, and what the text is read into: whoever shows many
+ * makes but one. box may be NULL: what the message is addressed to.
  */
-void	show_message(struct buf *, const char *box, const char *text,
-	    size_t len, bool colour) AC_NONNULL(1, 3);
+void	show_message(struct buf *, struct wire_msg *m, const char *box,
+	    const char *text, size_t len, bool colour) AC_NONNULL(1, 2, 4);
 
 /*
  * Is it something said, that makes a file in the spool, and no presence or
