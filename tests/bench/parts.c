@@ -6,9 +6,12 @@
  *	parts nosync DIR N	the same without the sync
  *	parts journal DIR N	appended, 64 a commit; and synced
  *	parts wire N		a MSG parsed, and printed
+ *	parts read DIR N	N files of DIR/new read, and moved to DIR/cur (and
+ *				back): the floor
  */
 #include "config.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -82,6 +85,7 @@ spool(const char *path, int64_t count, bool sync)
 		errx(1, "%s: %s", path, strerror(-rc));
 	begun = now_ns();
 	for (at = 0, done = 0; done < count; done += n) {
+		spool_glance(sp);
 		for (n = 0; n < BATCH && at < count && rc == 0; n++, at++) {
 			rc = spool_name(name[n], 1795476735131 + at,
 			    (uint64_t)at + 1, "@bb528772");
@@ -182,6 +186,48 @@ wire(int64_t count)
 	buf_fini(&b);
 }
 
+/* What a reader can't do without; in an order, but without sorting. */
+static void
+read_all(int dir, int64_t count)
+{
+	int new = openat(dir, "new", O_RDONLY | O_DIRECTORY);
+	int cur = openat(dir, "cur", O_RDONLY | O_DIRECTORY);
+	char (*name)[256] = calloc((size_t)count, sizeof(*name));
+	DIR *d = new != -1 ? fdopendir(dup(new)) : NULL;
+	int64_t begun = now_ns(), n = 0;
+	char text[65536];
+	struct dirent *de;
+	struct stat st;
+
+	if (d == NULL || cur == -1 || name == NULL)
+		err(1, "new, cur");
+	while (n < count && (de = readdir(d)) != NULL)
+		if (de->d_name[0] != '.')
+			strcpy(name[n++], de->d_name);
+	for (int64_t i = 0; i < n; i++) {
+		int fd = openat(new, name[i], O_RDONLY | O_NOFOLLOW);
+
+		if (fd == -1 || fstat(fd, &st) == -1 ||
+		    read(fd, text, sizeof(text)) == -1)
+			err(1, "%s", name[i]);
+		close(fd);
+	}
+	say("bare open, read and close", (double)(now_ns() - begun) / 1e6,
+	    "ms");
+	begun = now_ns();
+	for (int64_t i = 0; i < n; i++)
+		if (renameat(new, name[i], cur, name[i]) == -1)
+			err(1, "%s", name[i]);
+	say("bare rename", (double)(now_ns() - begun) / 1e6, "ms");
+	for (int64_t i = 0; i < n; i++)
+		if (renameat(cur, name[i], new, name[i]) == -1)
+			err(1, "%s", name[i]);
+	closedir(d);
+	close(new);
+	close(cur);
+	free(name);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -190,7 +236,8 @@ main(int argc, char **argv)
 	int dir = -1;
 
 	if (count <= 0)
-		errx(2, "parts bare|spool|nosync|journal DIR N, parts wire N");
+		errx(2, "parts bare|spool|nosync|journal|read DIR N, "
+		    "parts wire N");
 	if (strcmp(part, "wire") == 0) {
 		wire(count);
 		return 0;
@@ -207,6 +254,8 @@ main(int argc, char **argv)
 		spool(argv[2], count, false);
 	else if (strcmp(part, "journal") == 0)
 		journal(dir, count);
+	else if (strcmp(part, "read") == 0)
+		read_all(dir, count);
 	else
 		errx(2, "parts: %s is no part", part);
 	close(dir);
