@@ -61,6 +61,9 @@ spool_name_seq(const char *name)
 static void
 note_delivered(struct spool_box *box, const char *name)
 {
+	/* An agent's, of any length: then all that can come is old. */
+	if (strlen(name) >= sizeof(box->newest))
+		name = "\x7f";
 	if (strcmp(name, box->newest) > 0)
 		strcpy(box->newest, name);
 }
@@ -81,7 +84,7 @@ is_old(struct spool_box *box, const char *name)
 		for (size_t i = 0; i < AC_COUNTOF(subs); i++) {
 			if (fs_list(box->sub[subs[i]], FS_FILES, &l) < 0)
 				return true;
-			if (l.n > 0 && strlen(l.name[l.n - 1]) < SPOOL_NAME_MAX)
+			if (l.n > 0)
 				note_delivered(box, l.name[l.n - 1]);
 			spool_names_fini(&l);
 		}
@@ -92,13 +95,10 @@ is_old(struct spool_box *box, const char *name)
 
 /* 1 if new/ or cur/ has it, 0, or a negative errno. */
 static int
-is_delivered(struct spool_box *box, const char *name)
+is_delivered(const struct spool_box *box, const char *name)
 {
-	int rc;
+	int rc = fs_exists(box->sub[SPOOL_NEW], name);
 
-	if (!is_old(box, name))
-		return 0;
-	rc = fs_exists(box->sub[SPOOL_NEW], name);
 	return rc != 0 ? rc : fs_exists(box->sub[SPOOL_CUR], name);
 }
 
@@ -134,7 +134,7 @@ spool_stage(struct spool_box *box, const char *name, const void *msg,
 		return -EINVAL;
 	if (box_gone(box))
 		return -ESTALE;
-	rc = is_delivered(box, name);
+	rc = is_old(box, name) ? is_delivered(box, name) : 0;
 	if (rc != 0)
 		return rc < 0 ? rc : -EEXIST;
 
@@ -186,9 +186,13 @@ spool_publish(struct spool_box *box, const char *name, bool read)
 		return fs_remove(box->sub[SPOOL_TMP], name);
 	if (rc != -ENOENT)
 		return rc;
-	if (box_gone(box))
+	/* Whatever a glance has seen: something isn't as it was. */
+	box->looked = 0;
+	if (spool_box_gone(box))
 		return -ESTALE;
 	rc = is_delivered(box, name);
+	if (rc == 1)
+		note_delivered(box, name);
 	return rc == 0 ? -ENOENT : rc < 0 ? rc : 0;
 }
 

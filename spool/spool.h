@@ -255,14 +255,14 @@ struct spool_names {
 	size_t	  n;
 	struct buf text;
 };
-/*
- * The names in new/ or cur/, and what one of them says, in place of what *out
- * held: 1; or 0 if it has moved on meanwhile, or is no regular file of ours of
- * SPOOL_MSG_MAX bytes at most.
- */
+/* The names in new/ or cur/; after 0 they are the caller's. */
 int	spool_names(struct spool_box *, enum spool_sub, struct spool_names *)
 	    AC_NONNULL(1, 3) AC_MUST_CHECK;
 void	spool_names_fini(struct spool_names *) AC_NONNULL(1);
+/*
+ * What one of them says, in place of what *out held. 1; 0: it has moved on
+ * meanwhile, or is no regular file of ours of SPOOL_MSG_MAX bytes at most.
+ */
 int	spool_read(struct spool_box *, enum spool_sub, const char *name,
 	    struct buf *out) AC_NONNULL(1, 3, 4) AC_MUST_CHECK;
 

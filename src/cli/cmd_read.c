@@ -115,7 +115,7 @@ collect(const struct cmd_line *cl, const struct inst_boxes *boxes, bool all,
 		if (rc == 0 && all)
 			rc = add_notes(n, boxes->v[i], SPOOL_CUR);
 	}
-	if (n->nnames > 1)
+	if (n->nnames > 1 && n->len > 1)
 		qsort(n->v, n->len, sizeof(n->v[0]), by_arrival);
 	return rc;
 }
@@ -124,7 +124,7 @@ struct printer {
 	struct wire_msg	 m;
 	struct buf	 text;		/* of one message */
 	struct buf	 out;
-	bool		 json, colour;
+	bool		 json, colour, all;
 };
 
 /* Append one message; it is forgotten if there is none any more. */
@@ -134,6 +134,11 @@ add_message(struct printer *p, struct note *note)
 	struct buf *text = &p->text;
 	int rc = spool_read(note->box, note->sub, note->name, text);
 
+	if (rc == 0 && p->all && note->sub == SPOOL_NEW) {
+		/* Somebody has marked it read meanwhile. */
+		note->sub = SPOOL_CUR;
+		rc = spool_read(note->box, note->sub, note->name, text);
+	}
 	if (rc == 0)
 		note->name = NULL;
 	if (rc <= 0)
@@ -163,6 +168,21 @@ mark(const struct note *note, const struct note *end)
 	return rc;
 }
 
+/* Where the newest tail messages begin; what can't be read is none. */
+static int
+find_tail(struct printer *p, const struct notes *n, size_t tail, size_t *at)
+{
+	int rc = 0;
+
+	for (*at = n->len; *at > 0 && tail > 0 && rc >= 0; --*at) {
+		const struct note *note = &n->v[*at - 1];
+
+		rc = spool_read(note->box, note->sub, note->name, &p->text);
+		tail -= rc == 1;
+	}
+	return rc < 0 ? rc : 0;
+}
+
 /* An exit code; *rc is what went wrong before or after standard output. */
 static int
 print(struct printer *p, struct notes *n, size_t at, bool peek, int *rc)
@@ -190,19 +210,21 @@ static int
 read_boxes(const struct cmd_line *cl, struct inst *in, bool all, bool peek,
     size_t tail)
 {
-	struct printer p = { .json = cl->json,
+	struct printer p = { .json = cl->json, .all = all,
 	    .colour = !cl->json && out_has_colour() };
 	struct notes n = { .v = NULL };
 	struct inst_boxes boxes;
 	int code = EXIT_OK, rc;
+	size_t at = 0;
 
 	wire_msg_init(&p.m);
 	rc = inst_boxes(in, &boxes);
 	if (rc == 0)
 		rc = collect(cl, &boxes, all, &n);
+	if (rc == 0 && tail > 0)
+		rc = find_tail(&p, &n, tail, &at);
 	if (rc == 0)
-		code = print(&p, &n, tail > 0 && n.len > tail ? n.len - tail :
-		    0, peek, &rc);
+		code = print(&p, &n, at, peek, &rc);
 	if (rc < 0)
 		code = cmd_fail(cl->cmd, cmd_code(rc), "%s", ac_strerror(rc));
 	buf_fini(&p.text);

@@ -349,6 +349,7 @@ retried(void *arg)
 		return;
 	}
 	d->full = false;
+	spool_glance(d->sp);
 	if (rx->cursor_text.len > 0)
 		worker_start(rx->worker);
 	else

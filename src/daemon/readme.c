@@ -16,7 +16,7 @@ static const char readme[] =
 "          new/          unread messages, one file each, oldest first\n"
 "          cur/          messages you have read\n"
 "          out/          put a file here: its text is sent\n"
-"          inbox.jsonl   the newest 1000 events\n"
+"          inbox.jsonl   the newest events, up to 1000\n"
 "          agents        who is in the channel\n"
 "\n"
 "READ     cat '#general'/new/*      one line of JSON per message\n"

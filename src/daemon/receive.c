@@ -303,6 +303,7 @@ stage(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
 	if (rc == 0)
 		rc = spool_stage(box, s->name, s->line, s->len + 1);
 	if (daemon_disk_full(rc) || rc == -EIO || rc == -ENOMEM) {
+		spool_glance(d->sp);	/* the next try may be much later */
 		free(s);
 		return rc;
 	}

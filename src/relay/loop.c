@@ -7,7 +7,8 @@
  * be made with it and is made again with poll.
  *
  * turn_end() runs once a turn: after lws_service() under poll, before and
- * after the wait for events under libuv.
+ * after the wait for events under libuv. And when a sync is due: poll() is
+ * waited for behind the timers, and nobody would look at what one began.
  */
 #include "config.h"
 
@@ -181,7 +182,7 @@ on_sync(lws_sorted_usec_list_t *sul)
 {
 	struct loop_ctx *l = lws_container_of(sul, struct loop_ctx, sync);
 
-	store_tick(l->relay->store);
+	turn_end(l->relay);
 }
 
 void

@@ -198,9 +198,14 @@ store_wait_ms(const struct store *s)
 void
 store_tick(struct store *s)
 {
-	int fd;
+	int fd, rc;
 
-	if (store_wait_ms(s) != 0 || journal_sync_begin(s->journal, &fd) != 1)
+	if (store_wait_ms(s) != 0)
+		return;
+	rc = journal_sync_begin(s->journal, &fd);
+	if (rc < 0)
+		s->failed = rc;		/* an earlier error of the journal's */
+	if (rc != 1)
 		return;
 	s->busy = true;
 	s->begun_ms = clock_mono_ms();
@@ -215,9 +220,9 @@ store_tick(struct store *s)
 bool
 store_ended(struct store *s)
 {
-	bool ended = false;
+	bool ended = s->failed != 0;
 
-	if (s->busy) {
+	if (s->busy && !ended) {
 		pthread_mutex_lock(&s->lock);
 		ended = s->done && s->result == 0;
 		pthread_mutex_unlock(&s->lock);
@@ -231,7 +236,7 @@ store_missed(struct store *s, bool wanted)
 	bool late, missed;
 
 	if (!s->busy)
-		return false;
+		return s->failed != 0;
 	late = journal_end(s->journal) > s->target && store_wait_ms(s) < 0;
 	pthread_mutex_lock(&s->lock);
 	s->wanted = wanted || late;

@@ -90,7 +90,8 @@ int64_t	store_wait_ms(const struct store *) AC_NONNULL(1);
 void	store_tick(struct store *) AC_NONNULL(1);
 
 /*
- * store_ended		a sync has ended well, and store_synced() will take it
+ * store_ended		a sync has ended well, or there will be none any more:
+ *			store_synced() will say
  * store_missed		called last in each turn of the loop: is the end of the
  *			sync under way wanted? So it is too when the next is
  *			due. True: it was there before the wish, and nobody was

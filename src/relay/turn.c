@@ -469,6 +469,8 @@ turn_synced(struct relay *r)
 	uint64_t upto;
 	int rc;
 
+	if (r->fatal != 0)
+		return;
 	rc = store_synced(r->store, &upto);
 	if (rc < 0) {
 		/* What the kernel dropped can't be found out: start anew. */
@@ -540,7 +542,9 @@ turn_end(struct relay *r)
 		    !TAILQ_EMPTY(&r->unstored)))
 			turn_synced(r);
 		flush_dirty(r);
-	} while (tend_sync(r));
+	} while (r->fatal == 0 && tend_sync(r));
+	if (r->fatal != 0)
+		loop_end(r);
 	for (int i = 0; i < SHARES; i++) {
 		if (r->shared[i].cap > SHARED_KEEP)
 			buf_fini(&r->shared[i]);

@@ -140,14 +140,17 @@ def end_to_end(where, scale):
 
 def rings(box, text):
     """Does the end of the box's ring have it? Cheaper than to list new/."""
-    with open(box / "inbox.jsonl", "rb") as f:
-        f.seek(max(0, f.seek(0, os.SEEK_END) - 4096))
-        return text.encode() in f.read()
+    try:
+        with open(box / "inbox.jsonl", "rb") as f:
+            f.seek(max(0, f.seek(0, os.SEEK_END) - 4096))
+            return text.encode() in f.read()
+    except FileNotFoundError:
+        return False
 
 
 def receive(where, scale):
     """A flood on the channel: how fast it becomes files."""
-    n = max(200, int(COUNT["receive"] * scale))
+    n = min(max(200, int(COUNT["receive"] * scale)), MANY)
     bare = where / "bare"
     bare.mkdir()
     out = lines_of([BIN / "parts", "bare", bare, n])

@@ -309,6 +309,37 @@ def test_read_takes_what_it_prints_and_no_more(duo):
     assert len(duo.d.new(duo.channel)) == 3
 
 
+def test_read_counts_messages_and_not_what_else_lies_there(duo):
+    for n in range(3):
+        duo.hears("m%d" % n)
+    new = duo.d.box(duo.channel) / "new"
+    (new / "~large").write_bytes(b"x" * (2 << 20))
+    p = duo.local("read", "--tail", "2", "--peek")
+    assert [x.rsplit(" ", 1)[1] for x in p.out.splitlines()] == ["m1", "m2"]
+    p = duo.local("read")
+    assert p.code == OK and len(p.out.splitlines()) == 3
+    assert os.listdir(new) == ["~large"]
+    (new / "~large").unlink()
+    p = duo.local("read")
+    assert p.code == OK and not p.out and not p.err
+
+
+def test_read_stops_where_nobody_listens_any_more(duo):
+    new = duo.d.box(duo.channel) / "new"
+    for n in range(4):
+        (new / ("170000000000%d.0000000%d.x" % (n, n))).write_text(
+            json.dumps({"type": "MSG", "from": "@x", "to": duo.channel,
+                        "ts": 1, "content": "m%d %s" % (n, "x" * 90000)}))
+    with subprocess.Popen([harness.AGENTCHAT, "read", "--dir", duo.root],
+                          stdout=subprocess.PIPE) as p:
+        assert b" @x: m0 x" in p.stdout.readline()
+        p.stdout.close()
+        assert p.wait(20) == FAILED
+    assert sorted(x[-3] for x in os.listdir(new)) == ["1", "2", "3"]
+    p = duo.local("read")
+    assert len(p.out.splitlines()) == 3 and not os.listdir(new)
+
+
 def test_read_of_one_box_leaves_the_others(duo):
     duo.hears("in the channel")
     duo.friend.msg(duo.d.id, "in private")

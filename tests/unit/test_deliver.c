@@ -393,6 +393,13 @@ a_glance_serves_until_the_next(void **state)
 	assert_int_equal(spool_publish(box, NAME, false), 0);
 	assert_int_equal(spool_publish(box, "b", false), 0);
 	assert_int_equal(spot_count(s, "#g/new"), 2);
+	/* Removed, it is noticed all the same. */
+	assert_int_equal(spool_stage(box, "d", TEXT, LEN), 0);
+	assert_int_equal(unlinkat(s->fd, "#g/new/" NAME, 0), 0);
+	assert_int_equal(unlinkat(s->fd, "#g/new/b", 0), 0);
+	assert_int_equal(unlinkat(s->fd, "#g/new", AT_REMOVEDIR), 0);
+	assert_int_equal(spool_publish(box, "d", false), -ESTALE);
+	assert_int_equal(spool_stage(box, "e", TEXT, LEN), -ESTALE);
 }
 
 /* Quiet: long enough unchanged that looking at its time is enough. */

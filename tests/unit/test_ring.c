@@ -429,6 +429,7 @@ what_an_agent_does_to_it_is_noticed(void **state)
 {
 	struct spot *s = *state;
 	struct spool_ring *r = ring_of(s);
+	int fd;
 
 	add(r, 0, 30);
 	assert_int_equal(spool_ring_flush(r), 0);
@@ -462,6 +463,15 @@ what_an_agent_does_to_it_is_noticed(void **state)
 	assert_int_equal(look(s).lines, 3);
 	assert_int_equal(renameat(s->fd, "copy", s->fd, RING), 0);
 	assert_int_equal(look(s).lines, 2);
+
+	/* A hole as large as files get is not to be read in one piece. */
+	spot_put(s, RING, "");
+	fd = openat(s->fd, RING, O_WRONLY);
+	assert_int_equal(ftruncate(fd, (off_t)1 << 40), 0);
+	close(fd);
+	add(r, 7, 30);
+	assert_int_equal(spool_ring_flush(r), 0);
+	assert_int_equal(look(s).lines, 1);
 	spool_ring_close(r);
 }
 
