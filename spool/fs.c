@@ -21,8 +21,6 @@
 
 #include "base/rnd.h"
 
-#define READ_STEP (64 << 10)
-
 bool
 fs_name_ok(const char *name)
 {
@@ -162,7 +160,7 @@ fs_read_from(int fd, off_t at, size_t max, struct buf *out)
 	char *to;
 
 	while (max > 0) {
-		want = max < READ_STEP ? max : READ_STEP;
+		want = max < FS_READ_STEP ? max : FS_READ_STEP;
 		to = buf_reserve(out, want);
 		if (to == NULL)
 			return -ENOMEM;

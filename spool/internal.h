@@ -47,7 +47,11 @@ int	fs_open_dir(int dir, const char *name) AC_NONNULL(2) AC_MUST_CHECK;
 int	fs_write_all(int fd, const void *, size_t len) AC_MUST_CHECK;
 int	fs_pwrite_all(int fd, const void *, size_t len, off_t at)
 	    AC_MUST_CHECK;
-/* Append what there is from at to the end, at most max bytes. */
+/*
+ * Append what there is from at to the end, at most max bytes. It reads a step
+ * at a time, and takes the room of one more to see that there is no more.
+ */
+#define FS_READ_STEP (64u << 10)
 int	fs_read_from(int fd, off_t at, size_t max, struct buf *out)
 	    AC_NONNULL(4) AC_MUST_CHECK;
 /* fsync of a file or directory. An error is final. */

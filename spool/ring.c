@@ -54,12 +54,11 @@
 
 #define PAGE		4096u
 #define FADE		64u		/* lines over which the guess fades */
-#define KEEP_LINES	500u		/* after a cut: each line is copied once */
+#define KEEP_LINES	500u		/* after a cut: a line is copied once */
 #define BYTES_LEAST	(256u << 10)	/* of a file written anew */
 #define BYTES_EARNED	(16u << 10)	/* more, for each line since */
 #define BYTES_MOST	(4u << 20)
 #define READ_MAX	(16u << 20)	/* of a file found; we make 8 MiB */
-#define READ_MORE	(64u << 10)	/* fs_read_from() looks for more */
 #define QUEUE_BYTES	(8u << 20)	/* kept while the disk is full */
 
 struct spool_ring {
@@ -232,7 +231,7 @@ compose(const struct spool_ring *r, struct buf *out, size_t *count)
 	if (r->lines + r->queued > SPOOL_RING_LINES)
 		cut = r->lines + r->queued - KEEP_LINES;
 	buf_reserve(&text, r->fd == -1 ? 0 : (r->st.st_size < READ_MAX ?
-	    (size_t)r->st.st_size : READ_MAX) + READ_MORE);
+	    (size_t)r->st.st_size : READ_MAX) + FS_READ_STEP);
 	rc = read_file(r, &text);
 	if (rc == 0) {
 		buf_reserve(out, text.len + r->queue.len + PAGE);

@@ -185,8 +185,6 @@ sync_ended(struct relay *r)
 	turn_synced(r);
 	if (r->clean_sync != 0 || clean_is_due(r))
 		clean_tick(r);
-	if (r->fatal != 0)
-		loop_end(r);
 }
 
 int

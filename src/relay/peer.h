@@ -110,7 +110,6 @@ struct peer {
 	bool		 is_unidentified; /* counted as such for its address */
 };
 
-
 /* ---- peer.c */
 
 struct peer *peer_new(struct relay *, struct lws *) AC_NONNULL(1, 2);
