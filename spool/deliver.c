@@ -11,6 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/magic.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#endif
 
 #define TS_DIGITS 13
 #define TS_MAX INT64_C(9999999999999)
@@ -125,10 +130,12 @@ stage_again(struct spool_box *box, const char *name, const void *msg,
 
 int
 spool_stage(struct spool_box *box, const char *name, const void *msg,
-    size_t len)
+    size_t len, int *held)
 {
 	int tmp = box->sub[SPOOL_TMP], fd, rc;
 
+	if (held != NULL)
+		*held = -1;
 	if (len == 0 || len > SPOOL_MSG_MAX ||
 	    !spool_component_ok(name, strlen(name)))
 		return -EINVAL;
@@ -144,6 +151,10 @@ spool_stage(struct spool_box *box, const char *name, const void *msg,
 	if (fd < 0)
 		return fd == -ENOENT ? -ESTALE : fd;
 	rc = fs_write_all(fd, msg, len);
+	if (rc == 0 && held != NULL) {
+		*held = fd;
+		return 0;
+	}
 	if (close(fd) == -1 && errno != EINTR && rc == 0)
 		rc = -errno;
 	if (rc < 0)
@@ -162,6 +173,75 @@ spool_sync(const struct spool *sp)
 	return 0;
 #endif
 }
+
+int
+spool_sync_files(const int *fds, size_t n)
+{
+#ifdef __linux__
+	static const unsigned steps[] = { SYNC_FILE_RANGE_WRITE,
+	    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+	    SYNC_FILE_RANGE_WAIT_AFTER };
+
+	/* All are begun before one is waited for. */
+	for (size_t step = 0; step < AC_COUNTOF(steps); step++)
+		for (size_t i = 0; i < n; i++)
+			if (sync_file_range(fds[i], 0, 0, steps[step]) == -1)
+				return -errno;
+	return 0;
+#else
+	(void)fds;
+	(void)n;
+	return -ENOSYS;
+#endif
+}
+
+#ifdef __linux__
+/* ext2 has the same number, and ext4 can do without: is there a journal? */
+static bool
+is_journaled(dev_t dev)
+{
+	char path[128], link[256];
+	const char *base;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev),
+	    minor(dev));
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n <= 0)
+		return false;
+	link[n] = '\0';
+	base = strrchr(link, '/');
+	n = snprintf(path, sizeof(path), "/sys/fs/ext4/%s/journal_task",
+	    base != NULL ? base + 1 : link);
+	return (size_t)n < sizeof(path) && access(path, F_OK) == 0;
+}
+
+bool
+spool_keeps_order(const struct spool *sp)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstatfs(sp->dir, &fs) == -1 || fstat(sp->dir, &st) == -1)
+		return false;
+	switch ((uint32_t)fs.f_type) {
+	case EXT4_SUPER_MAGIC:
+		return is_journaled(st.st_dev);
+	case XFS_SUPER_MAGIC:
+	case TMPFS_MAGIC:	/* a power cut takes all of it */
+		return true;
+	default:		/* btrfs, for one, makes single files durable */
+		return false;
+	}
+}
+#else
+bool
+spool_keeps_order(const struct spool *sp)
+{
+	(void)sp;
+	return false;
+}
+#endif
 
 int
 spool_publish(struct spool_box *box, const char *name, bool read)

@@ -345,6 +345,24 @@ spool_replace(int dir, const char *name, const void *p, size_t len,
 	return rc;
 }
 
+int
+spool_extend(int dir, const char *name, size_t at, const void *p, size_t len)
+{
+	struct stat st;
+	int fd = fs_open_file(dir, name, O_WRONLY, &st), rc;
+
+	if (fd < 0)
+		return fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE ? fd :
+		    -ESTALE;
+	rc = st.st_size == (off_t)at ? 0 : -ESTALE;
+	if (rc == 0)
+		rc = fs_pwrite_all(fd, p, len, (off_t)at);
+	if (rc == 0 && fdatasync(fd) == -1)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
 void
 fs_sweep(int dir)
 {

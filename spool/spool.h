@@ -21,8 +21,9 @@
  * Receiving, in an order that survives a crash between any two steps:
  *
  *	1 stage		message to tmp/NAME, NAME made from the message alone
- *	2 sync		syncfs, on a worker: staged bytes and names are durable
- *	3 cursor	replaced, durably: "up to here is mine"
+ *	2 sync		on a worker: staged bytes are on the disk
+ *	3 cursor	appended to or replaced, durably: "up to here is mine";
+ *			with that, or before it, the names in tmp/ are durable
  *	4 rings		lines appended
  *	5 publish	tmp/NAME -> new/NAME, RENAME_NOREPLACE
  *	6 acknowledge	to the relay
@@ -76,12 +77,16 @@
  *
  * spool_replace	write under a temporary name (".NAME.new") and rename
  *			over name; with durable, after 0 it survives power loss
+ * spool_extend		append durably to a file that ends at at: -ESTALE if
+ *			it doesn't. After any error its end is anybody's guess
  * spool_slurp		append the content to out; -EFBIG beyond max bytes;
  *			-ELOOP, -EINVAL for what isn't a regular file of ours
  * spool_subdir		open (made if create) a directory; *fd is the caller's
  */
 int	spool_replace(int dir, const char *name, const void *, size_t len,
 	    bool durable) AC_NONNULL(2) AC_MUST_CHECK;
+int	spool_extend(int dir, const char *name, size_t at, const void *,
+	    size_t len) AC_NONNULL(2, 4) AC_MUST_CHECK;
 int	spool_slurp(int dir, const char *name, size_t max, struct buf *out)
 	    AC_NONNULL(2, 4) AC_MUST_CHECK;
 int	spool_subdir(int dir, const char *name, bool create, int *fd)
@@ -218,16 +223,30 @@ uint64_t spool_name_seq(const char *name) AC_NONNULL(1);
  * Write a message (len bytes, borrowed) to tmp/name. 0 if it is already there
  * whole. -EEXIST if new/ or cur/ has it: delivered before, nothing to do.
  * -ENOSPC, -EDQUOT: nothing is left behind, try later. -ESTALE: box is gone.
+ * With fd, the file stays open after 0: *fd is the caller's; -1 if it was
+ * there already.
  */
 int	spool_stage(struct spool_box *, const char *name, const void *msg,
-	    size_t len) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+	    size_t len, int *fd) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
 
 /*
- * Make all that was staged in any box durable. Blocks on disk; safe on a
- * worker while other threads use the spool. An error is final: what the
- * kernel dropped can't be found out, so the program must end.
+ * Make what was staged durable. Both block on disk; safe on a worker while
+ * other threads use the spool. An error is final: what the kernel dropped
+ * can't be found out, so the program must end.
+ *
+ * spool_sync		all of the spool, and of what else the disk waits for
+ * spool_sync_files	the bytes of n staged files, in no time; their names
+ *			are durable with the next fsync() of any file of the
+ *			spool, if spool_keeps_order(). -ENOSYS: not here
  */
 int	spool_sync(const struct spool *) AC_NONNULL(1) AC_MUST_CHECK;
+int	spool_sync_files(const int *fds, size_t n) AC_MUST_CHECK;
+
+/*
+ * Does the file system, whenever it makes something durable, make all durable
+ * that was done to names before? False if nobody knows.
+ */
+bool	spool_keeps_order(const struct spool *) AC_NONNULL(1);
 
 /*
  * tmp/name -> new/name, or cur/name if read. 0 also if it is there already

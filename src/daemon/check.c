@@ -30,7 +30,6 @@
 #include "wire/limits.h"
 
 #define SMALL_MAX	(1 << 20)	/* bytes of a file that isn't a message */
-#define CURSOR_HEAD	"agentchat-cursor 1\n"
 
 struct look {
 	struct check	*c;
@@ -188,34 +187,20 @@ count_quarantine(struct look *l)
 static int
 salvage_cursor(struct look *l, const struct buf *text)
 {
-	struct buf line = BUF_INIT, out = BUF_INIT;
+	struct buf out = BUF_INIT;
 	struct cursor cur;
-	size_t at = 0;
 	int rc = check_aside(l->c, spool_dir(l->sp), "cursor");
 
 	cursor_init(&cur);
-	while (at < text->len) {
-		const char *p = text->p + at;
-		const char *nl = memchr(p, '\n', text->len - at);
-		size_t len = nl != NULL ? (size_t)(nl - p) + 1 :
-		    text->len - at;
-
-		at += len;
-		buf_clear(&line);
-		buf_adds(&line, CURSOR_HEAD);
-		buf_add(&line, p, len);
-		/* One that is none changes nothing. */
-		if (buf_err(&line) == 0)
-			(void)!cursor_parse(&cur, line.p, line.len);
-	}
-	cursor_print(&cur, &out);
+	if (text->len > 0)
+		cursor_salvage(&cur, text->p, text->len);
+	cursor_print(&cur, true, &out);
 	if (rc >= 0)
 		rc = buf_err(&out);
 	if (rc >= 0)
 		rc = spool_replace(spool_dir(l->sp), "cursor", out.p, out.len,
 		    true);
 	cursor_fini(&cur);
-	buf_fini(&line);
 	buf_fini(&out);
 	return rc < 0 ? rc : 0;
 }

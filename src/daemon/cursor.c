@@ -12,7 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADER "agentchat-cursor 1\n"
+#include "spool/crc32c.h"
+
+#define HEADER "agentchat-cursor 2\n"
+#define HEADER_1 "agentchat-cursor 1\n"
+#define END "end "
 #define LINE_MAX_ 512
 #define SEQ_MAX (UINT64_C(1) << 53)
 
@@ -59,6 +63,7 @@ set_pos(struct cursor_pos *p, const char *epoch, uint64_t seq)
 		return -EINVAL;
 	snprintf(p->epoch, sizeof(p->epoch), "%s", epoch);
 	p->seq = seq;
+	p->changed = true;
 	return 0;
 }
 
@@ -95,20 +100,44 @@ void
 cursor_forget(struct cursor *c, const char *name)
 {
 	free(map_del(&c->channels, name, strlen(name)));
+	c->renew = true;
 }
 
-void
-cursor_print(const struct cursor *c, struct buf *out)
+static void
+print_pos(struct cursor_pos *p, struct buf *out)
 {
-	const struct cursor_pos *p = &c->mailbox;
-	size_t at = 0;
-
-	buf_addf(out, HEADER "local %" PRIu64 "\n", c->local);
-	buf_addf(out, "mailbox %" PRIu64 " %s\n", p->seq,
+	if (*p->name != '\0')
+		buf_addf(out, "channel %s ", p->name);
+	else
+		buf_adds(out, "mailbox ");
+	buf_addf(out, "%" PRIu64 " %s\n", p->seq,
 	    *p->epoch != '\0' ? p->epoch : "-");
+	p->changed = false;
+}
+
+bool
+cursor_print(struct cursor *c, bool all, struct buf *out)
+{
+	struct cursor_pos *p;
+	size_t at = 0, begin;
+
+	all = all || c->renew;
+	if (all)
+		buf_adds(out, HEADER);
+	begin = out->len;
+	if (all || c->local != c->local_printed)
+		buf_addf(out, "local %" PRIu64 "\n", c->local);
+	if (all || c->mailbox.changed)
+		print_pos(&c->mailbox, out);
 	while ((p = map_next(&c->channels, &at)) != NULL)
-		buf_addf(out, "channel %s %" PRIu64 " %s\n", p->name, p->seq,
-		    *p->epoch != '\0' ? p->epoch : "-");
+		if (all || p->changed)
+			print_pos(p, out);
+	if (out->len > begin)
+		buf_addf(out, END "%08" PRIx32 "\n",
+		    crc32c(0, out->p + begin, out->len - begin));
+	c->local_printed = c->local;
+	c->renew = false;
+	return all;
 }
 
 static int
@@ -146,15 +175,14 @@ parse_line(struct cursor *c, char *line)
 	return -EINVAL;
 }
 
-int
-cursor_parse(struct cursor *c, const char *text, size_t len)
+/* The lines from p to end, each whole. */
+static int
+parse_lines(struct cursor *c, const char *p, const char *end)
 {
-	const char *p = text + strlen(HEADER), *end = text + len, *nl;
 	char line[LINE_MAX_];
+	const char *nl;
 	int rc;
 
-	if (len < strlen(HEADER) || memcmp(text, HEADER, strlen(HEADER)) != 0)
-		return -EINVAL;
 	for (; p < end; p = nl + 1) {
 		nl = memchr(p, '\n', (size_t)(end - p));
 		if (nl == NULL || (size_t)(nl - p) >= sizeof(line))
@@ -166,4 +194,66 @@ cursor_parse(struct cursor *c, const char *text, size_t len)
 			return rc;
 	}
 	return 0;
+}
+
+/* Is line, which ends in a newline, the end of the block before it? */
+static bool
+ends_block(const char *block, const char *line)
+{
+	char want[sizeof(END) + 9];
+
+	snprintf(want, sizeof(want), END "%08" PRIx32 "\n",
+	    crc32c(0, block, (size_t)(line - block)));
+	return strncmp(line, want, strlen(want)) == 0;
+}
+
+static bool
+has_header(const char *text, size_t len, const char *header)
+{
+	return len >= strlen(header) &&
+	    memcmp(text, header, strlen(header)) == 0;
+}
+
+int
+cursor_parse(struct cursor *c, const char *text, size_t len)
+{
+	const char *block = text + strlen(HEADER), *end = text + len;
+	const char *p = block, *nl;
+	bool any = false, bad = false;
+	int rc;
+
+	c->renew = true;
+	if (has_header(text, len, HEADER_1))
+		return parse_lines(c, block, end);
+	if (!has_header(text, len, HEADER))
+		return -EINVAL;
+	for (; (nl = memchr(p, '\n', (size_t)(end - p))) != NULL; p = nl + 1) {
+		if ((size_t)(nl - p) < strlen(END) ||
+		    memcmp(p, END, strlen(END)) != 0)
+			continue;
+		if (ends_block(block, p)) {
+			/* Behind a bad one: that was no crash. */
+			if (bad)
+				return -EINVAL;
+			rc = parse_lines(c, block, p);
+			if (rc < 0)
+				return rc;
+			any = true;
+		} else {
+			bad = true;
+		}
+		block = nl + 1;
+	}
+	return any ? 0 : -EINVAL;
+}
+
+void
+cursor_salvage(struct cursor *c, const char *text, size_t len)
+{
+	const char *p = text, *end = text + len, *nl;
+
+	c->renew = true;
+	for (; (nl = memchr(p, '\n', (size_t)(end - p))) != NULL; p = nl + 1)
+		/* One that is none changes nothing. */
+		(void)!parse_lines(c, p, nl + 1);
 }

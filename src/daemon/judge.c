@@ -80,6 +80,9 @@ judge_sender(struct daemon *d, const struct wire_msg *m, const char *from,
 		v->verified = true;
 		return;
 	}
+	/* It must not be noted later than the message counts as had. */
+	if (trust_key(d->trust, from) == NULL)
+		d->rx.deep = true;
 	switch (trust_meet(d->trust, from, key, wire_str(m, WF_FROM_NAME))) {
 	case TRUST_OWNS:
 		v->verified = v->known = true;
@@ -244,6 +247,7 @@ judge_staged(struct daemon *d, const struct wire_msg *m,
 		return;
 	id = once_of(m, d->rx.mailbox_epoch, mailbox_seq);
 	rc = once_note(d->rx.once, &id);
+	d->rx.deep = true;	/* as in judge_sender() */
 	if (rc < 0)
 		log_warn("enc_seen", "noted", "no", "err", ac_strerror(rc),
 		    NULL);

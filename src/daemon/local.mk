@@ -11,6 +11,7 @@ libdaemon_la_SOURCES = \
 	%D%/judge.c \
 	%D%/once.c %D%/once.h \
 	%D%/sender.c \
+	%D%/settle.c \
 	%D%/publish.c \
 	%D%/quota.c \
 	%D%/outcome.c %D%/outcome.h \

@@ -4,8 +4,11 @@
  * What has been staged while the worker synced is the next batch. It is
  * synced, its positions are committed in the cursor, its lines go into the
  * rings, its files are published, and only then is the mailbox acknowledged
- * (the order is spool.h's). Receipts of what was sent ride along: their queue
- * items are forgotten when the same sync has made them last.
+ * (the order is spool.h's).
+ *
+ * To sync everything costs a file system the more the more its other users
+ * write. A few files are held open for that, and their bytes are synced one by
+ * one: the cursor's sync, which is to come anyway, has their names with it.
  */
 #include "config.h"
 
@@ -14,13 +17,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
 
 #define RETRY_MS	2000
+#define OWN_MS		20		/* our own echo: nobody waits for it */
 #define GLANCE		32		/* files in new/ per look at the box */
 #define BATCH_BYTES_MAX	(2 << 20)	/* then the relay waits */
+#define CURSOR_FILE_LEN	(64 << 10)	/* then it is written anew */
 
 /* --------------------------------------------------------------- batches */
 
@@ -29,7 +35,16 @@ batch_init(struct batch *b)
 {
 	b->head = NULL;
 	b->tail = &b->head;
-	b->count = b->bytes = 0;
+	b->count = b->bytes = b->nheld = 0;
+	b->deep = false;
+}
+
+/* Only of a batch that the worker doesn't have. */
+static void
+batch_let_go(struct batch *b)
+{
+	while (b->nheld > 0)
+		close(b->held[--b->nheld]);
 }
 
 static void
@@ -41,12 +56,18 @@ batch_fini(struct batch *b)
 		b->head = s->next;
 		free(s);
 	}
+	batch_let_go(b);
 	batch_init(b);
 }
 
+/* fd: of the file, ours from here on; -1: who knows what became of it. */
 static void
-batch_add(struct batch *b, struct staged *s)
+batch_add(struct batch *b, struct staged *s, int fd)
 {
+	if (fd == -1)
+		b->deep = b->deep || !s->published;
+	else
+		b->held[b->nheld++] = fd;
 	s->next = NULL;
 	*b->tail = s;
 	b->tail = &s->next;
@@ -97,13 +118,29 @@ sync_job(void *arg)
 {
 	struct daemon *d = arg;
 	struct receiver *rx = &d->rx;
-	int rc = spool_sync(d->sp);
+	int dir = spool_dir(d->sp), rc = -ENOSYS;
 
+	if (!rx->current.deep)
+		rc = spool_sync_files(rx->current.held, rx->current.nheld);
+	if (rc == -ENOSYS || rc == -EPERM)
+		rc = spool_sync(d->sp);
 	rx->cursor_rc = 0;
-	if (rc == 0 && rx->cursor_text.len > 0)
-		rx->cursor_rc = spool_replace(spool_dir(d->sp), "cursor",
-		    rx->cursor_text.p, rx->cursor_text.len, true);
-	return rc;
+	if (rc < 0 || rx->cursor_text.len == 0)
+		return rc;
+	rx->cursor_rc = rx->cursor_whole ?
+	    spool_replace(dir, "cursor", rx->cursor_text.p,
+	    rx->cursor_text.len, true) :
+	    spool_extend(dir, "cursor", rx->cursor_len, rx->cursor_text.p,
+	    rx->cursor_text.len);
+	return 0;
+}
+
+static void
+print_cursor(struct receiver *rx, bool whole)
+{
+	buf_clear(&rx->cursor_text);
+	rx->cursor_whole = cursor_print(&rx->cursor,
+	    whole || rx->cursor_len > CURSOR_FILE_LEN, &rx->cursor_text);
 }
 
 /* Take the positions of the current batch into the cursor. */
@@ -135,19 +172,15 @@ start_batch(struct daemon *d)
 {
 	struct receiver *rx = &d->rx;
 
-	if (worker_busy(rx->worker) || rx->current.head != NULL ||
-	    rx->done_current.count > 0)
+	if (worker_busy(rx->worker) || rx->current.head != NULL)
 		return;		/* the end of the one under way comes here */
-	if (rx->next.head == NULL && rx->done_next.count == 0 &&
-	    !rx->cursor_dirty)
+	if (rx->next.head == NULL && !rx->cursor_dirty)
 		return;
 	batch_move(&rx->current, &rx->next);
-	rx->done_current = rx->done_next;
-	memset(&rx->done_next, 0, sizeof(rx->done_next));
 	advance_cursor(d);
-	buf_clear(&rx->cursor_text);
-	if (rx->cursor_dirty)
-		cursor_print(&rx->cursor, &rx->cursor_text);
+	rx->current.deep = rx->current.deep || rx->deep || !rx->keeps_order;
+	rx->deep = false;
+	print_cursor(rx, false);
 	if (buf_err(&rx->cursor_text) < 0) {
 		daemon_fatal(d, -ENOMEM, "cursor");
 		return;
@@ -163,8 +196,9 @@ start_batch(struct daemon *d)
 void
 publish_kick(struct daemon *d)
 {
-	if (!loop_timer_on(d->rx.kick))
+	if (!d->rx.kicked)
 		loop_timer_set(d->rx.kick, 0);
+	d->rx.kicked = true;
 }
 
 static void
@@ -286,14 +320,6 @@ publish_batch(struct daemon *d)
 	acknowledge(d);
 	d->trim_due += rx->current.count;
 	batch_fini(&rx->current);
-	for (size_t i = 0; i < rx->done_current.count; i++) {
-		rc = spool_queue_done(d->tx.queue, rx->done_current.ids[i]);
-		if (rc < 0 && !daemon_disk_full(rc))
-			daemon_fatal(d, rc, "queue");
-		/* Disk full: sent again after a restart, and known there. */
-	}
-	free(rx->done_current.ids);
-	memset(&rx->done_current, 0, sizeof(rx->done_current));
 	if (unread)
 		views_unread(d);
 	views_touch(d);
@@ -309,6 +335,16 @@ synced(void *arg, int result)
 		daemon_fatal(d, result, "sync");
 		return;
 	}
+	batch_let_go(&rx->current);
+	if (rx->cursor_rc < 0) {
+		/* Whatever it has left, from here on only the whole file. */
+		rx->current.deep = true;
+		print_cursor(rx, true);
+	}
+	if (rx->cursor_rc == -ESTALE) {
+		worker_start(rx->worker);
+		return;
+	}
 	if (daemon_disk_full(rx->cursor_rc)) {
 		publish_disk_full(d, rx->cursor_rc);
 		return;			/* retried() starts the worker again */
@@ -317,6 +353,8 @@ synced(void *arg, int result)
 		daemon_fatal(d, rx->cursor_rc, "cursor");
 		return;
 	}
+	rx->cursor_len = (rx->cursor_whole ? 0 : rx->cursor_len) +
+	    rx->cursor_text.len;
 	buf_clear(&rx->cursor_text);
 	publish_batch(d);
 	start_batch(d);
@@ -327,6 +365,7 @@ kicked(void *arg)
 {
 	struct daemon *d = arg;
 
+	d->rx.kicked = false;
 	spool_glance(d->sp);	/* of what this turn of the loop has staged */
 	acknowledge(d);
 	start_batch(d);
@@ -366,44 +405,6 @@ retried(void *arg)
 	sender_pump(d);
 }
 
-/* ------------------------------------------------------------ the receipts */
-
-void
-publish_done(struct daemon *d, uint64_t qid)
-{
-	struct done_list *l = &d->rx.done_next;
-
-	if (l->count == l->cap) {
-		size_t cap = l->cap != 0 ? l->cap * 2 : 64;
-		uint64_t *ids = reallocarray(l->ids, cap, sizeof(*ids));
-
-		if (ids == NULL) {
-			daemon_fatal(d, -ENOMEM, "queue");
-			return;
-		}
-		l->ids = ids;
-		l->cap = cap;
-	}
-	l->ids[l->count++] = qid;
-	publish_kick(d);
-}
-
-static bool
-list_has(const struct done_list *l, uint64_t qid)
-{
-	for (size_t i = 0; i < l->count; i++)
-		if (l->ids[i] == qid)
-			return true;
-	return false;
-}
-
-bool
-publish_is_done(const struct daemon *d, uint64_t qid)
-{
-	return list_has(&d->rx.done_current, qid) ||
-	    list_has(&d->rx.done_next, qid);
-}
-
 void
 publish_cursor(struct daemon *d)
 {
@@ -419,7 +420,8 @@ publish_drain(struct daemon *d)
 	/* Twice: what the first end starts is what was staged meanwhile. */
 	for (int i = 0; i < 3; i++) {
 		start_batch(d);
-		worker_finish(rx->worker);
+		while (worker_busy(rx->worker))
+			worker_finish(rx->worker);
 		if (d->rc < 0)
 			return d->rc;
 		if (rx->current.head != NULL || rx->cursor_text.len > 0)
@@ -428,17 +430,27 @@ publish_drain(struct daemon *d)
 	return 0;
 }
 
+bool
+publish_holds(const struct daemon *d)
+{
+	return d->rx.keeps_order && d->rx.next.nheld < BATCH_HELD &&
+	    !d->rx.next.deep;
+}
+
 void
-publish_add(struct daemon *d, struct staged *s)
+publish_add(struct daemon *d, struct staged *s, int fd)
 {
 	struct receiver *rx = &d->rx;
 
-	batch_add(&rx->next, s);
+	batch_add(&rx->next, s, fd);
 	if (rx->next.bytes > BATCH_BYTES_MAX && !rx->paused) {
 		rx->paused = true;	/* until this batch is under way */
 		client_pause(d->client, true);
 	}
-	publish_kick(d);
+	if (!s->read)
+		publish_kick(d);
+	else if (!loop_timer_on(rx->kick))
+		loop_timer_set(rx->kick, OWN_MS);
 }
 
 int
@@ -450,6 +462,7 @@ publish_init(struct daemon *d)
 	batch_init(&rx->next);
 	batch_init(&rx->current);
 	cursor_init(&rx->cursor);
+	rx->cursor.renew = true;	/* there may be no file */
 	rc = loop_timer_new(&rx->kick, d->loop, kicked, d);
 	if (rc == 0)
 		rc = loop_timer_new(&rx->retry, d->loop, retried, d);
@@ -471,7 +484,5 @@ publish_fini(struct daemon *d)
 		batch_fini(&rx->current);
 		cursor_fini(&rx->cursor);
 	}
-	free(rx->done_next.ids);
-	free(rx->done_current.ids);
 	buf_fini(&rx->cursor_text);
 }

@@ -26,7 +26,8 @@
 #include "ident/ident.h"
 
 #define BACKLOG_MAX	(4 << 20)
-#define SEEN_MAX	12000		/* a full new/, cur/ and ring */
+#define SEEN_FILES	9000		/* of a box, and its ring */
+#define SEEN_MAX	24000		/* by two keys each */
 #define RING_READ_MAX	(64 << 20)
 #define ODD_LOGGED	20
 
@@ -47,6 +48,8 @@ remember_line(struct seen *seen, struct wire_msg *m, const char *p, size_t len)
 		seen->oldest_ts = ts;
 	seen_key(m, key);
 	seen_add(seen, key);
+	if (seen_said_key(m, key))
+		seen_add(seen, key);
 }
 
 struct remember {
@@ -65,7 +68,7 @@ remember_file(void *arg, const char *name, const char *msg, size_t len)
 }
 
 void
-receive_remember(struct spool_box *box, struct seen *seen)
+receive_remember(struct spool_box *box, struct seen *seen, size_t files)
 {
 	struct remember r = { .seen = seen };
 	struct buf ring = BUF_INIT;
@@ -84,10 +87,9 @@ receive_remember(struct spool_box *box, struct seen *seen)
 	}
 	buf_fini(&ring);
 	/* What can't be read isn't known: at worst it is delivered again. */
-	(void)!spool_walk(box, SPOOL_CUR, true, SEEN_MAX / 4, remember_file,
-	    &r);
-	(void)!spool_walk(box, SPOOL_NEW, true, SEEN_MAX / 2, remember_file,
-	    &r);
+	(void)!spool_walk(box, SPOOL_CUR, true, files / 3, remember_file, &r);
+	(void)!spool_walk(box, SPOOL_NEW, true, files - files / 3,
+	    remember_file, &r);
 	wire_msg_fini(&r.msg);
 }
 
@@ -112,12 +114,16 @@ dm_seen(struct daemon *d, const struct wire_msg *m, struct spool_box *box,
 	snprintf(name, sizeof(name), "box %s", spool_box_name(box));
 	ident_sha256(name, strlen(name), key);
 	if (!seen_has(rx->dm_seen, key)) {
-		receive_remember(box, rx->dm_seen);
+		receive_remember(box, rx->dm_seen, SEEN_FILES);
 		seen_add(rx->dm_seen, key);
 	}
 	seen_key(m, key);
 	found = seen_has(rx->dm_seen, key);
 	seen_add(rx->dm_seen, key);
+	if (seen_said_key(m, key)) {
+		found = found || seen_has(rx->dm_seen, key);
+		seen_add(rx->dm_seen, key);
+	}
 	return found;
 }
 
@@ -223,32 +229,6 @@ find_address(struct daemon *d, const struct wire_msg *m, struct address *a)
 
 /* ---------------------------------------------------------------- staging */
 
-/* A DM: may it be staged? Its mailbox_seq, 0 if it has none. */
-static bool
-mailbox_admits(struct daemon *d, const struct wire_msg *m,
-    const struct address *a, struct spool_box *box, uint64_t *mailbox_seq)
-{
-	struct receiver *rx = &d->rx;
-	int64_t seq = wire_int(m, WF_MAILBOX_SEQ, 0);
-
-	*mailbox_seq = 0;
-	if (!a->mine || !wire_has(m, WF_MAILBOX_SEQ))
-		return !dm_seen(d, m, box, a->own);
-	if (seq <= 0) {
-		client_reset(d->client, -EPROTO,
-		    "The relay's mailbox numbers are absurd.");
-		return false;
-	}
-	*mailbox_seq = (uint64_t)seq;
-	if (*mailbox_seq <= rx->mailbox_seq) {
-		/* It came before, and our ACK was lost: say it again. */
-		rx->ack_due = true;
-		publish_kick(d);
-		return false;
-	}
-	return true;
-}
-
 /* All that follows from a staged message's place. */
 static void
 place(struct daemon *d, struct staged *s, const struct wire_msg *m,
@@ -293,7 +273,7 @@ stage(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
 {
 	struct staged *s = staged_new(box, line);
 	int64_t ts = wire_int(m, WF_TS, clock_wall_ms());
-	int rc;
+	int rc, fd = -1;
 
 	if (s == NULL)
 		return -ENOMEM;
@@ -301,7 +281,8 @@ stage(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
 	rc = spool_name(s->name, ts, s->seq + s->mailbox_seq + s->local,
 	    a->from);
 	if (rc == 0)
-		rc = spool_stage(box, s->name, s->line, s->len + 1);
+		rc = spool_stage(box, s->name, s->line, s->len + 1,
+		    publish_holds(d) ? &fd : NULL);
 	if (daemon_disk_full(rc) || rc == -EIO || rc == -ENOMEM) {
 		spool_glance(d->sp);	/* the next try may be much later */
 		free(s);
@@ -314,7 +295,7 @@ stage(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
 		d->rx.local = s->local;
 	if (mailbox_seq != 0)
 		d->rx.mailbox_seq = mailbox_seq;
-	publish_add(d, s);
+	publish_add(d, s, fd);
 	return 0;
 }
 
@@ -333,7 +314,7 @@ find_box(struct daemon *d, const struct address *a, struct spool_box **box)
 	return rc;
 }
 
-/* A box that was opened before, in another message: nothing but its number. */
+/* It is there already, in another message: nothing but its number. */
 static int
 pass_over(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
     const struct address *a, uint64_t mailbox_seq)
@@ -342,7 +323,6 @@ pass_over(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
 	const struct buf nothing = { .p = none };
 	struct staged *s;
 
-	odd(d, "encrypted message that came before", a->from, a->box);
 	if (mailbox_seq == 0)
 		return 0;
 	s = staged_new(box, &nothing);
@@ -351,8 +331,37 @@ pass_over(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
 	place(d, s, m, a, mailbox_seq);
 	s->published = true;
 	d->rx.mailbox_seq = mailbox_seq;
-	publish_add(d, s);
+	publish_add(d, s, -1);
 	return 0;
+}
+
+/* A DM: 1 if it may be staged; its mailbox_seq, 0 if it has none. */
+static int
+mailbox_admits(struct daemon *d, const struct wire_msg *m,
+    const struct address *a, struct spool_box *box, uint64_t *mailbox_seq)
+{
+	struct receiver *rx = &d->rx;
+	int64_t seq = wire_int(m, WF_MAILBOX_SEQ, 0);
+
+	*mailbox_seq = 0;
+	if (!a->mine || !wire_has(m, WF_MAILBOX_SEQ))
+		return !dm_seen(d, m, box, a->own);
+	if (seq <= 0) {
+		client_reset(d->client, -EPROTO,
+		    "The relay's mailbox numbers are absurd.");
+		return 0;
+	}
+	*mailbox_seq = (uint64_t)seq;
+	if (*mailbox_seq <= rx->mailbox_seq) {
+		/* It came before, and our ACK was lost: say it again. */
+		rx->ack_due = true;
+		publish_kick(d);
+		return 0;
+	}
+	/* Or it did with another number, of a relay that has lost it. */
+	if (rx->dm_check && dm_seen(d, m, box, a->own))
+		return pass_over(d, box, m, a, *mailbox_seq);
+	return 1;
 }
 
 static int
@@ -365,6 +374,7 @@ judge_and_stage(struct daemon *d, struct spool_box *box,
 	int rc = judge_message(d, m, a->from, a->own, &v);
 
 	if (rc == 0 && v.again) {
+		odd(d, "encrypted message that came before", a->from, a->box);
 		rc = pass_over(d, box, m, a, mailbox_seq);
 	} else if (rc == 0) {
 		rc = make_line(&v, text, len, &line);
@@ -385,7 +395,6 @@ take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
 	uint64_t mailbox_seq = 0;
 	struct spool_box *box;
 	struct address a;
-	bool fresh;
 	int rc;
 
 	if (!find_address(d, m, &a))
@@ -401,10 +410,10 @@ take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
 	rc = find_box(d, &a, &box);
 	if (rc < 0)
 		return rc;
-	fresh = a.room != NULL ? resume_admits(d, a.room, m, a.own) :
+	rc = a.room != NULL ? resume_admits(d, a.room, m, a.own) :
 	    mailbox_admits(d, m, &a, box, &mailbox_seq);
-	if (!fresh)
-		return 0;
+	if (rc <= 0)
+		return rc;
 	rc = judge_and_stage(d, box, m, &a, mailbox_seq, text, len);
 	if (rc == 0 && a.room != NULL)
 		resume_took(a.room, m);

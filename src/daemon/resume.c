@@ -8,6 +8,11 @@
  * known by its msg_id (seen). A relay without numbers sends its newest
  * messages at every JOIN: the same way out.
  *
+ * After a new numbering there may be some that the relay has lost and we have:
+ * a power cut took what it had passed on and not yet stored. Their senders
+ * will say them again, and the relay takes them for new ones; the newest that
+ * the box had from before are known by what their senders call them (before).
+ *
  * A message is never taken twice, but an agent may have deleted what the
  * relay sends again; so what the ring remembers counts, not only what new/
  * and cur/ hold.
@@ -23,13 +28,38 @@
 #include "base/log.h"
 
 #define ANSWER_MS	30000	/* to a JOIN that asks again */
-#define SEEN_MAX	12000	/* a full new/, cur/ and ring */
+#define SEEN_FILES	9000	/* of a box, and its ring */
+#define SEEN_MAX	24000	/* by two keys each */
+#define BEFORE_FILES	1000	/* the same of those from before */
+#define BEFORE_MAX	4000
 
 static void
 remember(struct room *r)
 {
 	if (r->seen == NULL && seen_new(&r->seen, SEEN_MAX) == 0)
-		receive_remember(r->box, r->seen);
+		receive_remember(r->box, r->seen, SEEN_FILES);
+}
+
+static void
+remember_before(struct room *r)
+{
+	seen_free(r->before);
+	r->before = NULL;
+	if (seen_new(&r->before, BEFORE_MAX) == 0)
+		receive_remember(r->box, r->before, BEFORE_FILES);
+}
+
+static bool
+is_among(const struct seen *seen, const struct wire_msg *m)
+{
+	char key[SEEN_KEY_LEN + 1];
+
+	if (seen == NULL)
+		return false;
+	seen_key(m, key);
+	if (seen_has(seen, key))
+		return true;
+	return seen_said_key(m, key) && seen_has(seen, key);
 }
 
 /* Put the room's position into the file before anything of it is staged. */
@@ -78,6 +108,8 @@ resume_enter(struct daemon *d, struct room *r, uint64_t top)
 		memcpy(r->epoch, d->info.epoch, sizeof(r->epoch));
 		r->have = 0;
 		r->any = true;
+		if (r->known)
+			remember_before(r);
 		if (r->known || top == 0) {
 			r->known = true;
 			commit(d, r);
@@ -130,15 +162,10 @@ admits_new(struct daemon *d, struct room *r, uint64_t seq, bool replay)
 static bool
 known_by_content(struct room *r, const struct wire_msg *m)
 {
-	char key[SEEN_KEY_LEN + 1];
-
-	if (r->seen == NULL)
-		return false;
-	if (wire_has(m, WF_SEQ) && wire_int(m, WF_TS, INT64_MAX) <
-	    r->seen->oldest_ts)
+	if (r->seen != NULL && wire_has(m, WF_SEQ) &&
+	    wire_int(m, WF_TS, INT64_MAX) < r->seen->oldest_ts)
 		return true;
-	seen_key(m, key);
-	return seen_has(r->seen, key);
+	return is_among(r->seen, m);
 }
 
 bool
@@ -167,7 +194,8 @@ resume_admits(struct daemon *d, struct room *r, const struct wire_msg *m,
 	}
 	if (!admits_new(d, r, (uint64_t)seq, replay))
 		return false;
-	if (replay && known_by_content(r, m)) {
+	if ((replay && known_by_content(r, m)) ||
+	    is_among(r->before, m)) {
 		resume_took(r, m);
 		return false;
 	}

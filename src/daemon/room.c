@@ -49,6 +49,7 @@ room_free(struct room *r)
 {
 	roster_fini(&r->agents);
 	seen_free(r->seen);
+	seen_free(r->before);
 	free(r);
 }
 

@@ -62,6 +62,26 @@ seen_key(const struct wire_msg *m, char key[SEEN_KEY_LEN + 1])
 }
 
 bool
+seen_said_key(const struct wire_msg *m, char key[SEEN_KEY_LEN + 1])
+{
+	const char *id = wire_str(m, WF_ID), *from = wire_str(m, WF_FROM);
+	const char *to = wire_str(m, WF_TO);
+	const struct wire_value *content = &m->f[WF_CONTENT];
+	struct buf b = BUF_INIT;
+
+	/* What is encrypted is known by what its box is bound to: once.h. */
+	if (id == NULL || from == NULL || to == NULL || wire_has(m, WF_ENC))
+		return false;
+	/* Agents may use an id again, for something else. */
+	buf_addf(&b, "said|%s|%s|%s|", from, to, id);
+	if (content->kind == WIRE_STR)
+		buf_add(&b, content->s, content->len);
+	ident_sha256(b.p != NULL ? b.p : "", b.len, key);
+	buf_fini(&b);
+	return true;
+}
+
+bool
 seen_has(const struct seen *s, const char key[SEEN_KEY_LEN + 1])
 {
 	return map_get(&s->map, key, SEEN_KEY_LEN) != NULL;

@@ -31,6 +31,13 @@ void	seen_free(struct seen *);		/* NULL accepted */
 void	seen_key(const struct wire_msg *, char key[SEEN_KEY_LEN + 1])
 	    AC_NONNULL(1, 2);
 
+/*
+ * What its sender calls it, whatever number and msg_id a relay gives it: for
+ * one that is sent again to a relay that has lost it. False: it has no name.
+ */
+bool	seen_said_key(const struct wire_msg *, char key[SEEN_KEY_LEN + 1])
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
 bool	seen_has(const struct seen *, const char key[SEEN_KEY_LEN + 1])
 	    AC_NONNULL(1, 2);
 /* Add a key, forgetting the oldest beyond max. Out of memory: not added. */

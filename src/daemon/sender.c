@@ -103,7 +103,7 @@ confirm(struct daemon *d, struct flight *f)
 		unwritten(d, rc);
 		return;
 	}
-	publish_done(d, f->qid);
+	settle_done(d, f->qid);
 	d->sent++;
 	land(d, f);
 	trim(d);
@@ -121,7 +121,7 @@ fail(struct daemon *d, const struct outcome *r, const char *body, size_t len,
 		return;
 	}
 	log_info("not_sent", "target", r->target, "file", r->name, NULL);
-	publish_done(d, r->queue_id);
+	settle_done(d, r->queue_id);
 	d->failed++;
 	trim(d);
 	views_touch(d);
@@ -148,7 +148,7 @@ fail_flight(struct daemon *d, struct flight *f, const char *why)
 		rc = spool_queue_read(d->tx.queue, q, &d->tx.body);
 	fail(d, &r, rc == 0 && d->tx.body.p != NULL ? d->tx.body.p : "",
 	    rc == 0 ? d->tx.body.len : 0, why);
-	if (publish_is_done(d, f->qid))
+	if (settle_is_done(d, f->qid))
 		land(d, f);
 }
 
@@ -243,7 +243,7 @@ choose(struct daemon *d, struct flight **again)
 		q = spool_queue_next(tx->queue, tx->upto);
 		if (q == NULL || !spool_queue_synced(tx->queue, q->id))
 			return NULL;
-		if (publish_is_done(d, q->id))
+		if (settle_is_done(d, q->id))
 			tx->upto = q->id;
 	} while (tx->upto == q->id);
 	return q;
@@ -259,7 +259,7 @@ refuse_item(struct daemon *d, const struct spool_item *q)
 
 	fail(d, &r, d->tx.body.p != NULL ? d->tx.body.p : "", d->tx.body.len,
 	    d->tx.item.why);
-	if (publish_is_done(d, qid))
+	if (settle_is_done(d, qid))
 		d->tx.upto = qid;
 }
 

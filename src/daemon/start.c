@@ -421,8 +421,11 @@ open_spool(struct daemon *d)
 		return give_up(d, rc, "Can't open the queue: %s.",
 		    ac_strerror(rc));
 	rc = publish_init(d);
+	if (rc == 0)
+		rc = settle_init(d);
 	if (rc < 0)
 		return give_up(d, rc, "%s", ac_strerror(rc));
+	d->rx.keeps_order = spool_keeps_order(d->sp);
 	rc = load_cursor(d);
 	if (rc == 0)
 		rc = load_memory(d);
@@ -464,8 +467,12 @@ say_goodbye(struct daemon *d)
 {
 	d->ended = true;
 	d->connected = false;
+	d->rx.cursor.renew = true;	/* what lies there for long: in full */
+	publish_cursor(d);
 	if (d->rc == 0 && publish_drain(d) < 0)
 		log_warn("stop", "drained", "no", NULL);
+	if (d->rc == 0)
+		settle_drain(d);
 	snprintf(d->error, sizeof(d->error), "%s", d->why != NULL ? d->why :
 	    "");
 	views_refresh(d);
@@ -487,6 +494,7 @@ fini(struct daemon *d)
 
 	signal_fd = -1;
 	client_free(d->client);
+	settle_fini(d);
 	publish_fini(d);
 	receive_fini(d);
 	trust_free(d->trust);

@@ -1,6 +1,6 @@
 /*
  * state.h - the daemon's insides: one struct, and what each part offers the
- * others. Everything runs on the loop's thread but the two workers' jobs.
+ * others. Everything runs on the loop's thread but the workers' jobs.
  *
  *	start.c		identity, lock, directories; the loop; the end
  *	bridge.c	what the relay says and what files do, to whom it goes
@@ -14,6 +14,7 @@
  *	resume.c	which message of a channel comes next
  *	collect.c	outbox.jsonl and out/ to the queue
  *	sender.c	queue to relay to receipt
+ *	settle.c	the receipt to disk, and the item out of the queue
  *	work.c		proposals/, receipts and ratings (work.h)
  *	views.c		status.json, unread.md (digest.c)
  *	tick.c		what is due without anything happening
@@ -57,26 +58,31 @@ struct staged {
 	char		 line[];	/* without newline */
 };
 
+#define BATCH_HELD 16
+
 struct batch {
 	struct staged	*head, **tail;
 	size_t		 count, bytes;
-};
-
-/* Queue ids whose receipts are written, not yet durable. */
-struct done_list {
-	uint64_t	*ids;
-	size_t		 count, cap;
+	int		 held[BATCH_HELD];	/* its files, if not deep */
+	size_t		 nheld;
+	bool		 deep;		/* everything is to be synced */
 };
 
 struct receiver {
 	struct batch	 next, current;
-	struct done_list done_next, done_current;
-	struct worker	*worker;	/* syncfs, then the cursor */
-	struct loop_timer *kick;	/* start a batch behind this turn */
+	struct worker	*worker;	/* syncs the batch, then the cursor */
+	bool		 keeps_order;	/* spool_keeps_order() */
+	bool		 deep;		/* what the next batch will have as had
+					   has left something elsewhere, too */
+	struct loop_timer *kick;	/* start a batch */
+	bool		 kicked;	/* behind this turn of the loop */
 	struct loop_timer *retry;	/* the disk was full */
 	struct cursor	 cursor;	/* as in the file after this batch */
 	bool		 cursor_dirty;
-	struct buf	 cursor_text;	/* the worker's while it is busy */
+	size_t		 cursor_len;	/* of the file */
+	/* The worker's while it is busy: */
+	struct buf	 cursor_text;	/* to be appended, or */
+	bool		 cursor_whole;	/* in place of the file */
 	int		 cursor_rc;
 	struct buf	 backlog;	/* lines that found the disk full */
 	bool		 lost;		/* more came than the backlog holds */
@@ -92,6 +98,20 @@ struct receiver {
 	struct once	*once;		/* encrypted ones that were had */
 	unsigned	 changes;	/* log lines about changed keys */
 	int		 odd;		/* log lines about hostile names */
+};
+
+/* -------------------------------------------------------------- settling */
+
+/* Queue ids whose receipts are written, not yet durable. */
+struct done_list {
+	uint64_t	*ids;
+	size_t		 count, cap;
+};
+
+struct settling {
+	struct worker	*worker;	/* syncfs */
+	struct loop_timer *timer;
+	struct done_list next, current;
 };
 
 /* ---------------------------------------------------------------- rooms */
@@ -117,6 +137,7 @@ struct room {
 	bool		 any;		/* take the next seq, whatever it is */
 	bool		 asked_again;	/* a gap at have was asked for again */
 	struct seen	*seen;		/* what is there already: resume.c */
+	struct seen	*before;	/* what was, under the last numbering */
 	struct map	 agents;	/* id to struct member */
 	bool		 roster_dirty, ring_dirty;
 	size_t		 unread;
@@ -210,6 +231,7 @@ struct daemon {
 	int			 ready_fd;
 
 	struct receiver		 rx;
+	struct settling		 settling;
 	struct map		 rooms;		/* name to struct room */
 	size_t			 rooms_asked;
 	unsigned		 joins;		/* of this session */
@@ -249,13 +271,16 @@ bool	daemon_relay_is_new(const struct daemon *) AC_NONNULL(1);
 
 int	publish_init(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
 void	publish_fini(struct daemon *) AC_NONNULL(1);
-/* A staged message, owned from here on: with the next batch. */
-void	publish_add(struct daemon *, struct staged *) AC_NONNULL(1, 2);
+/* Is a staged file to be held open for its batch? */
+bool	publish_holds(const struct daemon *) AC_NONNULL(1);
+/*
+ * A staged message, owned from here on: with the next batch. fd: its file, if
+ * it is held, owned as well; else -1.
+ */
+void	publish_add(struct daemon *, struct staged *, int fd)
+	    AC_NONNULL(1, 2);
 /* Behind this turn of the loop: acknowledge, and start a batch. */
 void	publish_kick(struct daemon *) AC_NONNULL(1);
-/* The receipt of a queue item is written: forget the item once that lasts. */
-void	publish_done(struct daemon *, uint64_t qid) AC_NONNULL(1);
-bool	publish_is_done(const struct daemon *, uint64_t qid) AC_NONNULL(1);
 /* Write the cursor with the next batch. */
 void	publish_cursor(struct daemon *) AC_NONNULL(1);
 /*
@@ -265,6 +290,16 @@ void	publish_cursor(struct daemon *) AC_NONNULL(1);
 int	publish_drain(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
 /* There is no space: say so, and look every two seconds. */
 void	publish_disk_full(struct daemon *, int rc) AC_NONNULL(1);
+
+/* -------------------------------------------------------------- settle.c */
+
+int	settle_init(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
+void	settle_fini(struct daemon *) AC_NONNULL(1);
+/* The receipt of a queue item is written: forget the item once that lasts. */
+void	settle_done(struct daemon *, uint64_t qid) AC_NONNULL(1);
+bool	settle_is_done(const struct daemon *, uint64_t qid) AC_NONNULL(1);
+/* Now; blocks. */
+void	settle_drain(struct daemon *) AC_NONNULL(1);
 
 /* --------------------------------------------------------------- quota.c */
 
@@ -288,8 +323,12 @@ void	receive_backlog(struct daemon *) AC_NONNULL(1);
 /* A line for the rings only: the instance's, and the room's (or NULL). */
 void	receive_event(struct daemon *, struct room *, const char *text,
 	    size_t len) AC_NONNULL(1, 3);
-/* Put what identifies the messages of a box into a set: ring, new/, cur/. */
-void	receive_remember(struct spool_box *, struct seen *) AC_NONNULL(1, 2);
+/*
+ * Put what identifies the messages of a box into a set: of its ring, and of
+ * the newest so many files, a third of them in cur/.
+ */
+void	receive_remember(struct spool_box *, struct seen *, size_t files)
+	    AC_NONNULL(1, 2);
 
 /* --------------------------------------------------------------- judge.c */
 

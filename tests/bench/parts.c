@@ -91,7 +91,7 @@ spool(const char *path, int64_t count, bool sync)
 			    (uint64_t)at + 1, "@bb528772");
 			if (rc == 0)
 				rc = spool_stage(box, name[n], message,
-				    sizeof(message) - 1);
+				    sizeof(message) - 1, NULL);
 		}
 		if (rc == 0 && sync)
 			rc = spool_sync(sp);

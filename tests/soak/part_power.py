@@ -4,7 +4,8 @@ An agent that cares syncs what it puts down: that must arrive. One that doesn't
 may lose what nobody had confirmed, but not what has a receipt in sent/ or has
 gone from outbox.jsonl. A file that the agent had taken away may be back, if
 the disk had not heard of it: the name says so. What the relay calls stored is
-there afterwards, in a new epoch.
+there afterwards, in a new epoch. What it had passed on and lost is said to it
+again: who still has the file isn't told twice.
 """
 
 import collections
@@ -35,10 +36,11 @@ class Careful(Peer):
     def __init__(self, *a, **kw):
         super().__init__(*a, **kw)
         self.durable = {}           # contents whose sync succeeded
-        self.confirmed = {}         # receipt name to its msg_id
+        self.confirmed = {}         # receipt name to the message's id
         self.gone = set()           # lines that outbox.jsonl had no more
         self.lines = []             # said without sync
         self.ids = collections.Counter()    # msg_id heard
+        self.names = set()          # id heard: what its sender calls it
         self.contents = collections.defaultdict(set)    # content to msg_ids
         self.cut = threading.Event()
 
@@ -96,7 +98,7 @@ class Careful(Peer):
             except OSError:
                 continue
             if raw.strip(b"\0"):    # else a cut left it empty, for now
-                self.confirmed[name] = json.loads(raw)["msg_id"]
+                self.confirmed[name] = json.loads(raw)["id"]
 
     def empty(self):
         """Receipts that say nothing."""
@@ -119,7 +121,18 @@ class Careful(Peer):
             return
         if m["type"] == "MSG":
             self.ids[m["msg_id"]] += 1
+            self.names.add(m["id"])
             self.contents[m["content"]].add(m["msg_id"])
+
+    def kept(self):
+        """Contents of the files that are there: their msg_ids."""
+        found = collections.defaultdict(set)
+        for sub in ("new", "cur"):
+            d = self.dir / self.channel / sub
+            for name in os.listdir(d):
+                m = json.loads((d / name).read_bytes())
+                found[m["content"]].add(m["msg_id"])
+        return found
 
     def take_own(self):
         """Our echoes: which content has which msg_id."""
@@ -202,18 +215,18 @@ def _cut_power(image, times, pause, seed, span):
             if x not in heard]
         account.lost += ["%s: %s, gone from outbox.jsonl" % (p.name, x)
                          for x in other.gone if x not in heard]
-        ids = set(p.ids)
         account.lost += ["%s: %s, receipt %s" % (p.name, i, name)
                          for name, i in other.confirmed.items()
-                         if i not in ids]
+                         if i not in p.names]
         account.doubled += ["%s: %s is %s" % (p.name, x, sorted(i))
-                            for x, i in p.contents.items() if len(i) > 1]
+                            for x, i in p.kept().items() if len(i) > 1]
         again = sum(n - 1 for n in p.ids.values())
         account.notes.append("%s: %d synced, %d receipts, %d gone, "
-                             "%d files back" % (
+                             "%d files back, %d said again" % (
                                  p.name, len(other.durable),
                                  len(other.confirmed), len(other.gone),
-                                 again))
+                                 again, sum(len(i) - 1 for i in
+                                            p.contents.values())))
         account.wrong += ["%s: failed/: %s: %s" % (p.name, x, y)
                           for x, y in p.failed().items() if x]
         account.torn += ["%s: sent/%s" % (p.name, x) for x in p.empty()]

@@ -281,7 +281,7 @@ class Traced:
 
 def sync_fails(times, seed=0):
     """EIO of a sync ends the program with an error; then nothing is lost."""
-    calls = "fsync,fdatasync,syncfs"
+    calls = "fsync,fdatasync,syncfs,sync_file_range"
     account = Account()
     relay = harness.Relay(*harness.FAST)
     a, b = one("alice", relay, account), one("bob", relay, account)

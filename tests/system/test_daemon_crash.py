@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not STRACE, reason="needs strace")
 
 # With AGENTCHAT_SOAK every one of these is a death, else every fifth.
 POINTS = [(calls, n) for calls, most in (
-    ("syncfs", 8), ("renameat2", 16), ("renameat,rename", 24),
+    ("syncfs", 3), ("sync_file_range", 8), ("renameat2", 16), ("renameat,rename", 24),
     ("fdatasync", 6), ("pwrite64,pwritev2,pwritev,writev", 12),
     ("fsync", 10), ("unlinkat", 16), ("mkdirat", 4))
     for n in range(1, most + 1)]
@@ -126,14 +126,21 @@ def test_death_at_any_call_loses_and_doubles_nothing(started, tracing):
         assert os.listdir(d.dir / "failed") == []
 
 
-def test_a_failed_sync_is_final_and_nothing_is_acknowledged(started, tracing):
+# The key of a stranger is noted in a file of its own: then all is synced.
+@pytest.mark.parametrize("call, strangers", [
+    ("syncfs", True), ("sync_file_range", False), ("fdatasync", False)])
+def test_a_failed_sync_is_final_and_nothing_is_acknowledged(
+        started, tracing, call, strangers):
     relay = started(Relay(*FAST))
     root = directory("root")
     a = started(Daemon(relay.url, root=root, name="anna"))
     b = Daemon(relay.url, root=root, name="bert")
     bert = b.id
+    if not strangers:
+        a.outbox({"to": "#general", "content": "hello"})
+        b.received("#general", "hello")
     assert b.stop() == 0
-    t = tracing(relay.url, root, "bert", "syncfs:error=EIO:when=1+")
+    t = tracing(relay.url, root, "bert", call + ":error=EIO:when=1+")
     a.outbox({"to": bert, "content": "kept"})
     a.sent(bert)
     until(t.ended, "the end of a daemon whose disk fails")

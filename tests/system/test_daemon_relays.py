@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import harness
-from fakerelay import NodeRelay, OurRelay
+from fakerelay import NodeRelay, OurRelay, Postman
 from harness import Daemon, Proc, directory, lines, until
 
 
@@ -393,6 +393,43 @@ def test_a_new_numbering_doubles_and_loses_nothing(relays, root, started):
     relay.conn(1).abort()
     o = relay.conn(2).wait("JOIN", channel="#general")
     assert (o["since"], o["epoch"]) == (30, "e2")
+
+
+def test_what_the_relay_has_lost_and_hears_again_comes_once(relays, root,
+                                                            started):
+    relay = relays(Postman())
+    d = start(relay, root, started)
+    c = relay.conn(0)
+    c.wait("JOIN", channel="#general")
+
+    def say(seq, content, name):
+        return relay.message("#general", seq, content, id=name)
+
+    def mail(seq, content, name):
+        return {"type": "MSG", "from": "@1f3a9c02", "to": d.id, "id": name,
+                "content": content, "ts": 1700000000000 + seq, "mailbox_seq":
+                seq, "msg_id": "%s-mail-%d" % (relay.epoch, seq)}
+
+    relay.channels["#general"].append(say(1, "kept", "s-1"))
+    c.say(say(1, "kept", "s-1"), say(2, "lost", "s-2"),
+          mail(1, "lost too", "d-1"))
+    d.received("#general", "lost")
+    c.wait("ACK", mailbox_seq=1)
+    # The agent has done with it.
+    new = d.box("#general") / "new"
+    os.unlink(new / max(os.listdir(new)))
+    # The power failed before anything but the first was stored.
+    relay.epoch = "e2"
+    c.abort()
+    c = relay.conn(1)
+    c.wait("JOIN", channel="#general")
+    c.say(say(2, "lost", "s-2"), mail(1, "lost too", "d-1"),
+          mail(2, "lost too", "d-2"), say(3, "lost", "s-3"),
+          say(4, "other", "s-2"))
+    c.wait("ACK", mailbox_seq=2)
+    d.received("#general", "other")
+    assert contents(d, "#general") == ["kept", "lost", "other"]
+    assert contents(d, "@1f3a9c02") == ["lost too", "lost too"]
 
 
 def test_mail_is_acknowledged_when_it_is_in_new(relays, root, started):

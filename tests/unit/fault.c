@@ -150,6 +150,8 @@ note_sync(int fd)
 SYNC(fsync)
 SYNC(fdatasync)
 CALL(int, syncfs, (int fd), (fd))
+CALL(int, sync_file_range, (int fd, off_t at, off_t len, unsigned fl),
+    (fd, at, len, fl))
 CALL(int, mkdirat, (int dir, const char *p, mode_t mode), (dir, p, mode))
 CALL(int, linkat, (int d, const char *p, int e, const char *q, int fl),
     (d, p, e, q, fl))

@@ -162,7 +162,7 @@ cursor_survives_being_printed_and_read(void **state)
 		    (uint64_t)i), 0);
 	}
 	cursor_forget(&a, "#c7");
-	cursor_print(&a, &text);
+	assert_true(cursor_print(&a, false, &text));	/* one is forgotten */
 	assert_int_equal(buf_err(&text), 0);
 	assert_int_equal(cursor_parse(&b, text.p, text.len), 0);
 	assert_int_equal(b.local, 17);
@@ -175,6 +175,93 @@ cursor_survives_being_printed_and_read(void **state)
 	cursor_fini(&a);
 	cursor_fini(&b);
 	buf_fini(&text);
+}
+
+static void
+cursor_counts_what_was_appended_last(void **state)
+{
+	struct cursor a, b;
+	struct buf text = BUF_INIT;
+	size_t block[4], n = 0;
+
+	(void)state;
+	cursor_init(&a);
+	assert_int_equal(cursor_set(&a, "#a", "e1", 1), 0);
+	assert_int_equal(cursor_set(&a, "#b", "e1", 1), 0);
+	assert_true(cursor_print(&a, true, &text));
+	block[n++] = text.len;
+	/* Nothing has changed: nothing to append. */
+	assert_false(cursor_print(&a, false, &text));
+	assert_int_equal(text.len, block[0]);
+	for (uint64_t seq = 2; seq <= 4; seq++) {
+		assert_int_equal(cursor_set(&a, "#a", "e1", seq), 0);
+		a.local = seq;
+		if (seq == 3)
+			assert_int_equal(cursor_set_mailbox(&a, "e", 7), 0);
+		assert_false(cursor_print(&a, false, &text));
+		block[n++] = text.len;
+	}
+	cursor_fini(&a);
+	assert_null(strstr(text.p + block[0], "#b"));
+	/* However much of it the disk has: the last block that is whole. */
+	for (size_t len = 0; len <= text.len; len++) {
+		cursor_init(&b);
+		for (n = 0; n < AC_COUNTOF(block) && block[n] <= len; n++)
+			;
+		assert_int_equal(cursor_parse(&b, text.p, len),
+		    n > 0 ? 0 : -EINVAL);
+		if (n > 0) {
+			assert_int_equal(cursor_get(&b, "#a")->seq, n);
+			assert_int_equal(cursor_get(&b, "#b")->seq, 1);
+			assert_int_equal(b.local, n == 1 ? 0 : n);
+			assert_int_equal(b.mailbox.seq, n >= 3 ? 7 : 0);
+			assert_true(b.renew);
+		}
+		cursor_fini(&b);
+	}
+	/*
+	 * Any byte: in the last block a crash did it, before that none. (Two
+	 * that have grown together for want of an end are the last one.)
+	 */
+	for (size_t at = 0; at < text.len; at++) {
+		size_t end = block[2] - strlen("end 01234567\n");
+		bool joins = (at >= end - 1 && at < end + strlen("end ")) ||
+		    at == block[2] - 1;
+
+		text.p[at] ^= 0x10;
+		cursor_init(&b);
+		assert_int_equal(cursor_parse(&b, text.p, text.len),
+		    at < block[2] && !joins ? -EINVAL : 0);
+		if (at >= block[2] || joins)
+			assert_int_equal(cursor_get(&b, "#a")->seq,
+			    joins ? 2 : 3);
+		cursor_fini(&b);
+		text.p[at] ^= 0x10;
+	}
+	text.p[block[0] + 1] = '\0';
+	cursor_init(&b);
+	cursor_salvage(&b, text.p, text.len);
+	assert_int_equal(cursor_get(&b, "#a")->seq, 4);
+	assert_int_equal(cursor_get(&b, "#b")->seq, 1);
+	cursor_fini(&b);
+	buf_fini(&text);
+}
+
+static void
+cursor_reads_the_first_version(void **state)
+{
+	static const char text[] = "agentchat-cursor 1\nlocal 17\n"
+	    "mailbox 5 e1\nchannel #a 12 -\n";
+	struct cursor c;
+
+	(void)state;
+	cursor_init(&c);
+	assert_int_equal(cursor_parse(&c, text, strlen(text)), 0);
+	assert_int_equal(c.local, 17);
+	assert_int_equal(c.mailbox.seq, 5);
+	assert_int_equal(cursor_get(&c, "#a")->seq, 12);
+	assert_true(c.renew);
+	cursor_fini(&c);
 }
 
 static void
@@ -201,7 +288,9 @@ static void
 cursor_takes_no_damaged_file_for_a_position(void **state)
 {
 	static const char *const bad[] = {
-		"", "agentchat-cursor 2\n", "agentchat-cursor 1",
+		"", "agentchat-cursor 3\n", "agentchat-cursor 1",
+		"agentchat-cursor 2\n", "agentchat-cursor 2\nlocal 1\n",
+		"agentchat-cursor 2\nlocal 1\nend 00000000\n",
 		"agentchat-cursor 1\nlocal 1", "agentchat-cursor 1\nlocal -1\n",
 		"agentchat-cursor 1\nlocal x\n",
 		"agentchat-cursor 1\nchannel #a 5\n",
@@ -275,6 +364,48 @@ seen_knows_a_message_by_its_id_or_else_by_what_it_says(void **state)
 		for (size_t j = i + 1 + (i == 2); j < AC_COUNTOF(texts); j++)
 			assert_string_not_equal(key[i], key[j]);
 	assert_string_not_equal(key[0], key[2]);
+}
+
+static void
+seen_knows_what_is_said_again_to_another_relay(void **state)
+{
+	static const char *const texts[] = {
+		"{\"from\":\"@a\",\"to\":\"#x\",\"id\":\"1\",\"content\":\"x\","
+		"\"ts\":1,\"msg_id\":\"m\"}",
+		"{\"from\":\"@a\",\"to\":\"#x\",\"id\":\"1\",\"content\":\"x\","
+		"\"ts\":2,\"msg_id\":\"n\"}",
+		"{\"from\":\"@a\",\"to\":\"#x\",\"id\":\"1\",\"content\":\"y\"}",
+		"{\"from\":\"@b\",\"to\":\"#x\",\"id\":\"1\",\"content\":\"x\"}",
+		"{\"from\":\"@a\",\"to\":\"#y\",\"id\":\"1\",\"content\":\"x\"}",
+		"{\"from\":\"@a\",\"to\":\"#x\",\"id\":\"2\",\"content\":\"x\"}",
+	};
+	static const char *const nameless[] = {
+		"{\"from\":\"@a\",\"to\":\"#x\",\"content\":\"x\"}",
+		"{\"from\":\"@a\",\"to\":\"@b\",\"id\":\"1\",\"content\":\"x\","
+		"\"enc\":{\"v\":1}}",
+	};
+	char key[AC_COUNTOF(texts)][SEEN_KEY_LEN + 1];
+	struct wire_msg m;
+
+	(void)state;
+	wire_msg_init(&m);
+	for (size_t i = 0; i < AC_COUNTOF(texts); i++) {
+		assert_int_equal(wire_parse_object(&m, texts[i],
+		    strlen(texts[i])), 0);
+		assert_true(seen_said_key(&m, key[i]));
+	}
+	for (size_t i = 0; i < AC_COUNTOF(nameless); i++) {
+		char none[SEEN_KEY_LEN + 1];
+
+		assert_int_equal(wire_parse_object(&m, nameless[i],
+		    strlen(nameless[i])), 0);
+		assert_false(seen_said_key(&m, none));
+	}
+	wire_msg_fini(&m);
+	assert_string_equal(key[0], key[1]);
+	for (size_t i = 1; i < AC_COUNTOF(texts); i++)
+		for (size_t j = i + 1; j < AC_COUNTOF(texts); j++)
+			assert_string_not_equal(key[i], key[j]);
 }
 
 /* --------------------------------------------------------------- items */
@@ -646,7 +777,8 @@ the_digest_is_newest_first_and_bounded(void **state)
 		snprintf(msg, sizeof(msg), "{\"type\":\"MSG\",\"from\":\"@a\","
 		    "\"to\":\"#c\",\"content\":\"number %d %0500d\","
 		    "\"ts\":%lld}\n", i, 0, 1700000000000LL + i);
-		assert_int_equal(spool_stage(box, name, msg, strlen(msg)), 0);
+		assert_int_equal(spool_stage(box, name, msg, strlen(msg),
+		    NULL), 0);
 		assert_int_equal(spool_publish(box, name, false), 0);
 	}
 	assert_int_equal(digest_new(&g), 0);
@@ -719,11 +851,15 @@ main(void)
 		cmocka_unit_test(pace_comes_back_to_what_the_relay_told),
 		cmocka_unit_test(pace_waits_as_long_as_the_relay_asks),
 		cmocka_unit_test(cursor_survives_being_printed_and_read),
+		cmocka_unit_test(cursor_counts_what_was_appended_last),
+		cmocka_unit_test(cursor_reads_the_first_version),
 		cmocka_unit_test(cursor_refuses_what_could_not_be_read_again),
 		cmocka_unit_test(cursor_takes_no_damaged_file_for_a_position),
 		cmocka_unit_test(seen_forgets_the_oldest_only),
 		cmocka_unit_test(
 		    seen_knows_a_message_by_its_id_or_else_by_what_it_says),
+		cmocka_unit_test(
+		    seen_knows_what_is_said_again_to_another_relay),
 		ITEM_TEST(a_file_is_the_text_of_one_message),
 		ITEM_TEST(a_file_that_is_an_object_with_content_may_say_more),
 		ITEM_TEST(what_is_to_be_encrypted_is_never_sent_in_the_clear),

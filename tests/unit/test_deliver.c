@@ -28,7 +28,7 @@
 static int
 deliver(struct spool_box *box, const char *name, const char *msg, bool read)
 {
-	int rc = spool_stage(box, name, msg, strlen(msg));
+	int rc = spool_stage(box, name, msg, strlen(msg), NULL);
 
 	return rc < 0 ? rc : spool_publish(box, name, read);
 }
@@ -108,7 +108,7 @@ hostile_names_stay_inside(void **state)
 		if (spool_name(file, 1, (uint64_t)i, name) == 0)
 			assert_null(strchr(file, '/'));
 		/* Raw, as no caller should: it must hold all the same. */
-		if (taken < 500 && spool_stage(box, name, "x", 1) == 0 &&
+		if (taken < 500 && spool_stage(box, name, "x", 1, NULL) == 0 &&
 		    spool_publish(box, name, false) == 0)
 			taken++;
 		struct spool_box *made;
@@ -129,7 +129,7 @@ delivers_into_new_and_leaves_no_tmp(void **state)
 	struct spot *s = *state;
 	struct spool_box *box = spot_box(s, "#general");
 
-	assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), 0);
 	assert_int_equal(spot_count(s, "#general/new"), 0);
 	assert_int_equal(spool_sync(s->sp), 0);
 	assert_int_equal(spool_publish(box, NAME, false), 0);
@@ -154,10 +154,10 @@ the_same_message_twice_is_one_file(void **state)
 	struct spool_box *box = spot_box(s, "#g");
 
 	assert_int_equal(deliver(box, NAME, TEXT, false), 0);
-	assert_int_equal(spool_stage(box, NAME, "other", 5), -EEXIST);
+	assert_int_equal(spool_stage(box, NAME, "other", 5, NULL), -EEXIST);
 	assert_int_equal(spool_publish(box, NAME, false), 0);
 	assert_int_equal(spool_mark_read(box, NAME), 0);
-	assert_int_equal(spool_stage(box, NAME, "other", 5), -EEXIST);
+	assert_int_equal(spool_stage(box, NAME, "other", 5, NULL), -EEXIST);
 	assert_int_equal(spool_publish(box, NAME, false), 0);
 	assert_text(s, "#g/cur/" NAME, TEXT);
 	assert_int_equal(spot_count(s, "#g/new"), 0);
@@ -171,7 +171,7 @@ publishing_never_overwrites(void **state)
 	struct spool_box *box = spot_box(s, "#g");
 
 	for (int link = 0; link < 2; link++) {
-		assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+		assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), 0);
 		spot_put(s, "#g/new/" NAME, "the agent's");
 		if (link)
 			fault_fail("renameat2", 0, EINVAL);
@@ -203,7 +203,7 @@ works_without_rename_noreplace(void **state)
 	struct spot *s = *state;
 	struct spool_box *box = spot_box(s, "#g");
 
-	assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), 0);
 	fault_fail("renameat2", 0, EINVAL);
 	assert_int_equal(spool_publish(box, NAME, false), 0);
 	assert_int_equal(spool_mark_read(box, NAME), 0);
@@ -220,13 +220,13 @@ staging_again_keeps_what_is_whole(void **state)
 	struct spool_box *box = spot_box(s, "#g");
 	struct stat a, b;
 
-	assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), 0);
 	assert_int_equal(fstatat(s->fd, "#g/tmp/" NAME, &a, 0), 0);
-	assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), 0);
 	assert_int_equal(fstatat(s->fd, "#g/tmp/" NAME, &b, 0), 0);
 	assert_true(a.st_ino == b.st_ino);
 	spot_put(s, "#g/tmp/" NAME, "half");
-	assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), 0);
 	assert_text(s, "#g/tmp/" NAME, TEXT);
 	assert_int_equal(spot_count(s, "#g/tmp"), 1);
 }
@@ -238,11 +238,11 @@ refuses_what_is_no_message(void **state)
 	char *big = calloc(1, SPOOL_MSG_MAX + 1);
 
 	assert_non_null(big);
-	assert_int_equal(spool_stage(box, NAME, "", 0), -EINVAL);
-	assert_int_equal(spool_stage(box, NAME, big, SPOOL_MSG_MAX + 1),
+	assert_int_equal(spool_stage(box, NAME, "", 0, NULL), -EINVAL);
+	assert_int_equal(spool_stage(box, NAME, big, SPOOL_MSG_MAX + 1, NULL),
 	    -EINVAL);
-	assert_int_equal(spool_stage(box, NAME, big, SPOOL_MSG_MAX), 0);
-	assert_int_equal(spool_stage(box, "../x", "x", 1), -EINVAL);
+	assert_int_equal(spool_stage(box, NAME, big, SPOOL_MSG_MAX, NULL), 0);
+	assert_int_equal(spool_stage(box, "../x", "x", 1, NULL), -EINVAL);
 	assert_int_equal(spool_publish(box, "../x", false), -EINVAL);
 	assert_int_equal(spool_mark_read(box, "../x"), -EINVAL);
 	free(big);
@@ -281,7 +281,7 @@ strange_things_in_tmp_do_no_harm(void **state)
 
 		if (!put_thing(s, things[i], "#g/tmp/" NAME))
 			continue;
-		rc = spool_stage(box, NAME, TEXT, LEN);
+		rc = spool_stage(box, NAME, TEXT, LEN, NULL);
 		if (strcmp(things[i], "dir") == 0) {
 			assert_int_equal(rc, -EISDIR);
 			assert_int_equal(unlinkat(s->fd, "#g/tmp/" NAME,
@@ -305,11 +305,11 @@ a_full_disk_leaves_nothing_behind(void **state)
 	struct spool_box *box = spot_box(s, "#g");
 
 	fault_fail("write", 0, ENOSPC);
-	assert_int_equal(spool_stage(box, NAME, TEXT, LEN), -ENOSPC);
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), -ENOSPC);
 	fault_none();
 	assert_int_equal(spot_count(s, "#g/tmp"), 0);
 	fault_fail("openat", 0, EDQUOT);
-	assert_int_equal(spool_stage(box, NAME, TEXT, LEN), -EDQUOT);
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), -EDQUOT);
 	fault_none();
 	assert_int_equal(deliver(box, NAME, TEXT, false), 0);
 }
@@ -347,6 +347,60 @@ a_failing_sync_is_reported(void **state)
 }
 
 static void
+a_staged_file_is_held_for_its_sync(void **state)
+{
+	struct spot *s = *state;
+	struct spool_box *box = spot_box(s, "#g");
+	int fd[2];
+
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, &fd[0]), 0);
+	assert_true(fd[0] >= 0);
+	assert_int_equal(spool_stage(box, "b", TEXT, LEN, &fd[1]), 0);
+	assert_int_equal(spool_sync_files(fd, 2), 0);
+	fault_fail("sync_file_range", 4, EIO);
+	assert_int_equal(spool_sync_files(fd, 2), -EIO);
+	fault_none();
+	close(fd[0]);
+	close(fd[1]);
+	/* There already, or not at all: nothing to hold. */
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, &fd[0]), 0);
+	assert_int_equal(fd[0], -1);
+	assert_int_equal(spool_publish(box, NAME, false), 0);
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, &fd[0]), -EEXIST);
+	assert_int_equal(fd[0], -1);
+	fault_fail("write", 1, ENOSPC);
+	assert_int_equal(spool_stage(box, "c", TEXT, LEN, &fd[0]), -ENOSPC);
+	fault_none();
+	assert_int_equal(fd[0], -1);
+	assert_false(spot_has(s, "#g/tmp/c"));
+}
+
+static void
+a_file_is_extended_only_where_it_ends(void **state)
+{
+	struct spot *s = *state;
+
+	assert_int_equal(spool_extend(s->fd, "f", 0, "x", 1), -ESTALE);
+	spot_put(s, "f", "abc");
+	assert_int_equal(spool_extend(s->fd, "f", 2, "x", 1), -ESTALE);
+	assert_int_equal(spool_extend(s->fd, "f", 4, "x", 1), -ESTALE);
+	assert_int_equal(spool_extend(s->fd, "f", 3, "def", 3), 0);
+	assert_text(s, "f", "abcdef");
+	fault_fail("fdatasync", 1, EIO);
+	assert_int_equal(spool_extend(s->fd, "f", 6, "g", 1), -EIO);
+	fault_fail("pwrite", 1, ENOSPC);
+	assert_int_equal(spool_extend(s->fd, "f", 7, "h", 1), -ENOSPC);
+	fault_short(1);
+	assert_int_equal(spool_extend(s->fd, "f", 7, "hij", 3), 0);
+	fault_none();
+	assert_text(s, "f", "abcdefghij");
+	assert_int_equal(symlinkat("f", s->fd, "l"), 0);
+	assert_int_equal(spool_extend(s->fd, "l", 10, "x", 1), -ESTALE);
+	assert_int_equal(mkfifoat(s->fd, "p", 0600), 0);
+	assert_int_equal(spool_extend(s->fd, "p", 0, "x", 1), -ESTALE);
+}
+
+static void
 a_box_that_is_gone_is_stale(void **state)
 {
 	static const char *const subs[] = { "new", "cur", "tmp", "out" };
@@ -356,11 +410,12 @@ a_box_that_is_gone_is_stale(void **state)
 
 	for (size_t i = 0; i < AC_COUNTOF(subs); i++) {
 		box = spot_box(s, "#g");
-		assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+		assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), 0);
 		path = spot_str("#g/%s", subs[i]);
 		assert_int_equal(renameat(s->fd, path, s->fd, "aside"), 0);
 		assert_true(spool_box_gone(box));
-		assert_int_equal(spool_stage(box, "b", TEXT, LEN), -ESTALE);
+		assert_int_equal(spool_stage(box, "b", TEXT, LEN, NULL),
+		    -ESTALE);
 		assert_int_equal(spool_publish(box, NAME, false), -ESTALE);
 		/* A folder of that name is not yet the one that we hold. */
 		assert_int_equal(mkdirat(s->fd, path, 0700), 0);
@@ -382,24 +437,24 @@ a_glance_serves_until_the_next(void **state)
 	struct spool_box *box = spot_box(s, "#g");
 
 	spool_glance(s->sp);
-	assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), 0);
 	assert_int_equal(renameat(s->fd, "#g/new", s->fd, "aside"), 0);
 	assert_true(spool_box_gone(box));
-	assert_int_equal(spool_stage(box, "b", TEXT, LEN), 0);
+	assert_int_equal(spool_stage(box, "b", TEXT, LEN, NULL), 0);
 	spool_glance(s->sp);
-	assert_int_equal(spool_stage(box, "c", TEXT, LEN), -ESTALE);
+	assert_int_equal(spool_stage(box, "c", TEXT, LEN, NULL), -ESTALE);
 	assert_int_equal(spool_publish(box, NAME, false), -ESTALE);
 	assert_int_equal(renameat(s->fd, "aside", s->fd, "#g/new"), 0);
 	assert_int_equal(spool_publish(box, NAME, false), 0);
 	assert_int_equal(spool_publish(box, "b", false), 0);
 	assert_int_equal(spot_count(s, "#g/new"), 2);
 	/* Removed, it is noticed all the same. */
-	assert_int_equal(spool_stage(box, "d", TEXT, LEN), 0);
+	assert_int_equal(spool_stage(box, "d", TEXT, LEN, NULL), 0);
 	assert_int_equal(unlinkat(s->fd, "#g/new/" NAME, 0), 0);
 	assert_int_equal(unlinkat(s->fd, "#g/new/b", 0), 0);
 	assert_int_equal(unlinkat(s->fd, "#g/new", AT_REMOVEDIR), 0);
 	assert_int_equal(spool_publish(box, "d", false), -ESTALE);
-	assert_int_equal(spool_stage(box, "e", TEXT, LEN), -ESTALE);
+	assert_int_equal(spool_stage(box, "e", TEXT, LEN, NULL), -ESTALE);
 }
 
 /* Quiet: long enough unchanged that looking at its time is enough. */
@@ -417,10 +472,12 @@ a_quiet_box_is_known_to_be_gone_at_once(void **state)
 		assert_int_equal(fstatat(s->fd, "#g", &st, 0), 0);
 		while (clock_wall_ms() - (int64_t)st.st_ctim.tv_sec * 1000 -
 		    st.st_ctim.tv_nsec / 1000000 < 50)
-			assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
-		assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+			assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL),
+			    0);
+		assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), 0);
 		assert_int_equal(renameat(s->fd, path, s->fd, "aside"), 0);
-		assert_int_equal(spool_stage(box, "b", TEXT, LEN), -ESTALE);
+		assert_int_equal(spool_stage(box, "b", TEXT, LEN, NULL),
+		    -ESTALE);
 		assert_int_equal(spool_publish(box, NAME, false), -ESTALE);
 		assert_int_equal(spool_publish(box, NAME, false), -ESTALE);
 		assert_int_equal(renameat(s->fd, "aside", s->fd, path), 0);
@@ -435,11 +492,11 @@ a_box_swapped_away_takes_nothing_from_the_new_one(void **state)
 	struct spot *s = *state;
 	struct spool_box *box = spot_box(s, "#g");
 
-	assert_int_equal(spool_stage(box, NAME, TEXT, LEN), 0);
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), 0);
 	assert_int_equal(renameat(s->fd, "#g", s->fd, "old"), 0);
 	assert_int_equal(symlinkat("/tmp", s->fd, "#g"), 0);
 	assert_int_equal(spool_publish(box, NAME, false), -ESTALE);
-	assert_int_equal(spool_stage(box, "b", TEXT, LEN), -ESTALE);
+	assert_int_equal(spool_stage(box, "b", TEXT, LEN, NULL), -ESTALE);
 	assert_int_equal(spot_count(s, "old/new"), 0);
 	spool_box_drop(s->sp, box);
 	/* ELOOP or ENOTDIR, as the kernel likes. */
@@ -480,7 +537,8 @@ recovery_walks_staged_files_in_order(void **state)
 	struct recovery r = { .verdict = 1 };
 
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(spool_stage(box, names[i], TEXT, LEN), 0);
+		assert_int_equal(spool_stage(box, names[i], TEXT, LEN, NULL),
+		    0);
 	assert_int_equal(spool_recover(box, on_staged, &r), 0);
 	assert_int_equal(r.n, 3);
 	assert_string_equal(r.seen[0], names[1]);
@@ -489,19 +547,19 @@ recovery_walks_staged_files_in_order(void **state)
 	assert_int_equal(spot_count(s, "#g/new"), 3);
 	assert_int_equal(spot_count(s, "#g/tmp"), 0);
 
-	assert_int_equal(spool_stage(box, "later", TEXT, LEN), 0);
+	assert_int_equal(spool_stage(box, "later", TEXT, LEN, NULL), 0);
 	r = (struct recovery){ .verdict = 0 };
 	assert_int_equal(spool_recover(box, on_staged, &r), 0);
 	assert_int_equal(r.n, 1);
 	assert_int_equal(spot_count(s, "#g/new"), 3);
 	assert_int_equal(spot_count(s, "#g/tmp"), 0);
 
-	assert_int_equal(spool_stage(box, "echo", TEXT, LEN), 0);
+	assert_int_equal(spool_stage(box, "echo", TEXT, LEN, NULL), 0);
 	r = (struct recovery){ .verdict = 2 };
 	assert_int_equal(spool_recover(box, on_staged, &r), 0);
 	assert_text(s, "#g/cur/echo", TEXT);
 
-	assert_int_equal(spool_stage(box, "stop", TEXT, LEN), 0);
+	assert_int_equal(spool_stage(box, "stop", TEXT, LEN, NULL), 0);
 	r = (struct recovery){ .verdict = -EIO };
 	assert_int_equal(spool_recover(box, on_staged, &r), -EIO);
 	assert_int_equal(spot_count(s, "#g/tmp"), 1);
@@ -546,7 +604,7 @@ deliver_once(void *arg)
 {
 	struct spot *s = arg;
 	struct spool_box *box = spot_box(s, "#g");
-	int rc = spool_stage(box, NAME, TEXT, LEN);
+	int rc = spool_stage(box, NAME, TEXT, LEN, NULL);
 
 	if (rc == 0)
 		rc = spool_sync(s->sp);
@@ -572,7 +630,7 @@ verify_delivery(void *arg, bool died)
 	/* The relay sends it again: then it is there, once. */
 	if (!spot_has(s, "#g/new/" NAME))
 		assert_int_equal(deliver(box, NAME, TEXT, false), 0);
-	assert_int_equal(spool_stage(box, NAME, TEXT, LEN), -EEXIST);
+	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), -EEXIST);
 	assert_text(s, "#g/new/" NAME, TEXT);
 	assert_int_equal(spot_count(s, "#g/new"), 1);
 }
@@ -590,7 +648,7 @@ deliver_by_link(void *arg)
 	struct spool_box *box = spot_box(s, "#g");
 
 	/* As on a file system that knows no RENAME_NOREPLACE. */
-	if (spool_stage(box, NAME, TEXT, LEN) < 0)
+	if (spool_stage(box, NAME, TEXT, LEN, NULL) < 0)
 		return -1;
 	return linkat(s->fd, "#g/tmp/" NAME, s->fd, "#g/new/" NAME, 0);
 }
@@ -896,6 +954,8 @@ main(void)
 		TEST(a_full_disk_leaves_nothing_behind),
 		TEST(short_writes_and_interruptions_are_ordinary),
 		TEST(a_failing_sync_is_reported),
+		TEST(a_staged_file_is_held_for_its_sync),
+		TEST(a_file_is_extended_only_where_it_ends),
 		TEST(a_box_that_is_gone_is_stale),
 		TEST(a_box_swapped_away_takes_nothing_from_the_new_one),
 		TEST(a_glance_serves_until_the_next),

@@ -240,7 +240,7 @@ waiting_readers_hear_of_messages_and_receipts(void **state)
 
 	(void)listen_to(w);
 	assert_int_equal(spool_watch_box(w, box), 0);
-	assert_int_equal(spool_stage(box, "m", "x\n", 2), 0);
+	assert_int_equal(spool_stage(box, "m", "x\n", 2, NULL), 0);
 	assert_int_equal(listen_to(w).calls, 0);
 	assert_int_equal(spool_publish(box, "m", false), 0);
 	h = listen_to(w);
@@ -288,7 +288,7 @@ our_own_writing_raises_no_hint(void **state)
 		    false), 0);
 	assert_int_equal(spool_replace(spool_box_dir(box), "agents", "x", 1,
 	    false), 0);
-	assert_int_equal(spool_stage(box, "m", "x\n", 2), 0);
+	assert_int_equal(spool_stage(box, "m", "x\n", 2, NULL), 0);
 	assert_int_equal(spool_publish(box, "m", false), 0);
 	assert_int_equal(listen_to(w).calls, 0);
 	/* A reader's does. */
