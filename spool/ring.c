@@ -225,14 +225,17 @@ compose(const struct spool_ring *r, struct buf *out, size_t *count)
 {
 	struct buf text = BUF_INIT;
 	size_t n = 0, at = 0, keep, bytes, cut = 0;
-	int rc;
+	int rc = 0;
 
 	/* What will not be kept need not be copied, and the rest only once. */
 	if (r->lines + r->queued > SPOOL_RING_LINES)
 		cut = r->lines + r->queued - KEEP_LINES;
-	buf_reserve(&text, r->fd == -1 ? 0 : (r->st.st_size < READ_MAX ?
-	    (size_t)r->st.st_size : READ_MAX) + FS_READ_STEP);
-	rc = read_file(r, &text);
+	if (cut < r->lines) {
+		buf_reserve(&text, r->fd == -1 ? 0 : (r->st.st_size <
+		    READ_MAX ? (size_t)r->st.st_size : READ_MAX) +
+		    FS_READ_STEP);
+		rc = read_file(r, &text);
+	}
 	if (rc == 0) {
 		buf_reserve(out, text.len + r->queue.len + PAGE);
 		(void)add_lines(out, &text, cut < r->lines ? cut : r->lines,

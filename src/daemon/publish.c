@@ -25,6 +25,10 @@
 #define RETRY_MS	2000
 #define OWN_MS		20		/* our own echo: nobody waits for it */
 #define GLANCE		32		/* files in new/ per look at the box */
+#define FLOOD		100		/* in one batch */
+#define FLOOD_MS	2		/* and as long as in this time */
+#define FLOOD_GROWTH	32		/* so many more come, */
+#define FLOOD_BATCH	500		/* up to so many are gathered */
 #define BATCH_BYTES_MAX	(2 << 20)	/* then the relay waits */
 #define CURSOR_FILE_LEN	(64 << 10)	/* then it is written anew */
 
@@ -177,6 +181,8 @@ start_batch(struct daemon *d)
 	if (rx->next.head == NULL && !rx->cursor_dirty)
 		return;
 	batch_move(&rx->current, &rx->next);
+	rx->last_count = rx->current.count;
+	rx->waited = 0;
 	advance_cursor(d);
 	rx->current.deep = rx->current.deep || rx->deep || !rx->keeps_order;
 	rx->deep = false;
@@ -325,6 +331,24 @@ publish_batch(struct daemon *d)
 	views_touch(d);
 }
 
+/*
+ * In a flood large batches are cheaper: one sync, and of the rings only what
+ * will stay in them. So the next one waits, as long as it grows fast.
+ */
+static bool
+wait_for_more(struct receiver *rx)
+{
+	size_t count = rx->next.count, grown = count - rx->waited;
+
+	if (rx->last_count < FLOOD || grown < FLOOD_GROWTH ||
+	    count >= FLOOD_BATCH || rx->next.bytes > BATCH_BYTES_MAX)
+		return false;
+	rx->waited = count;
+	rx->kicked = true;
+	loop_timer_set(rx->kick, FLOOD_MS);
+	return true;
+}
+
 static void
 synced(void *arg, int result)
 {
@@ -357,7 +381,8 @@ synced(void *arg, int result)
 	    rx->cursor_text.len;
 	buf_clear(&rx->cursor_text);
 	publish_batch(d);
-	start_batch(d);
+	if (!rx->kicked && !wait_for_more(rx))
+		start_batch(d);
 }
 
 static void
@@ -365,9 +390,11 @@ kicked(void *arg)
 {
 	struct daemon *d = arg;
 
-	d->rx.kicked = false;
 	spool_glance(d->sp);	/* of what this turn of the loop has staged */
 	acknowledge(d);
+	if (wait_for_more(&d->rx))
+		return;
+	d->rx.kicked = false;
 	start_batch(d);
 }
 

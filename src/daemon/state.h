@@ -75,7 +75,9 @@ struct receiver {
 	bool		 deep;		/* what the next batch will have as had
 					   has left something elsewhere, too */
 	struct loop_timer *kick;	/* start a batch */
-	bool		 kicked;	/* behind this turn of the loop */
+	bool		 kicked;	/* that is on, and is not to be hurried */
+	size_t		 last_count;	/* of the last batch */
+	size_t		 waited;	/* count of the next when it was put off */
 	struct loop_timer *retry;	/* the disk was full */
 	struct cursor	 cursor;	/* as in the file after this batch */
 	bool		 cursor_dirty;
