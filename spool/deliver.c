@@ -196,13 +196,17 @@ spool_sync_files(const int *fds, size_t n)
 }
 
 #ifdef __linux__
-/* ext2 has the same number, and ext4 can do without: is there a journal? */
+/*
+ * ext2 has the same number, and ext4 can do without: is there a journal, and
+ * so a thread that writes it? "<none>", or its pid (0: not in our namespace).
+ */
 static bool
 is_journaled(dev_t dev)
 {
-	char path[128], link[256];
+	char path[128], link[256], first = '<';
 	const char *base;
 	ssize_t n;
+	int fd;
 
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev),
 	    minor(dev));
@@ -213,7 +217,14 @@ is_journaled(dev_t dev)
 	base = strrchr(link, '/');
 	n = snprintf(path, sizeof(path), "/sys/fs/ext4/%s/journal_task",
 	    base != NULL ? base + 1 : link);
-	return (size_t)n < sizeof(path) && access(path, F_OK) == 0;
+	if ((size_t)n >= sizeof(path))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return false;
+	n = read(fd, &first, 1);
+	close(fd);
+	return n == 1 && first >= '0' && first <= '9';
 }
 
 bool

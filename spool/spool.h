@@ -48,8 +48,9 @@
  * regular file of ours with one link.
  *
  * Functions return 0 or a negative errno unless they say otherwise, never
- * log, and take no locks: one thread uses a struct spool. spool_sync() is the
- * exception, made for a worker thread.
+ * log, and take no locks: one thread uses a struct spool. Exceptions, made for
+ * a worker thread: spool_sync(), spool_sync_files(), and what takes only a
+ * directory's descriptor.
  */
 #ifndef AC_SPOOL_SPOOL_H
 #define AC_SPOOL_SPOOL_H
@@ -223,11 +224,11 @@ uint64_t spool_name_seq(const char *name) AC_NONNULL(1);
  * Write a message (len bytes, borrowed) to tmp/name. 0 if it is already there
  * whole. -EEXIST if new/ or cur/ has it: delivered before, nothing to do.
  * -ENOSPC, -EDQUOT: nothing is left behind, try later. -ESTALE: box is gone.
- * With fd, the file stays open after 0: *fd is the caller's; -1 if it was
+ * With held, the file stays open after 0: *held is the caller's; -1 if it was
  * there already.
  */
 int	spool_stage(struct spool_box *, const char *name, const void *msg,
-	    size_t len, int *fd) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
+	    size_t len, int *held) AC_NONNULL(1, 2, 3) AC_MUST_CHECK;
 
 /*
  * Make what was staged durable. Both block on disk; safe on a worker while
@@ -235,9 +236,10 @@ int	spool_stage(struct spool_box *, const char *name, const void *msg,
  * can't be found out, so the program must end.
  *
  * spool_sync		all of the spool, and of what else the disk waits for
- * spool_sync_files	the bytes of n staged files, in no time; their names
- *			are durable with the next fsync() of any file of the
- *			spool, if spool_keeps_order(). -ENOSYS: not here
+ * spool_sync_files	the bytes of n staged files, in no time. Their names
+ *			are durable once something that was changed after they
+ *			were made is, if spool_keeps_order(): spool_extend()
+ *			and spool_replace() will do. -ENOSYS: not here
  */
 int	spool_sync(const struct spool *) AC_NONNULL(1) AC_MUST_CHECK;
 int	spool_sync_files(const int *fds, size_t n) AC_MUST_CHECK;

@@ -139,12 +139,20 @@ sync_job(void *arg)
 	return 0;
 }
 
-static void
-print_cursor(struct receiver *rx, bool whole)
+/* What of the cursor is to be written: 0, or -ENOMEM, and that is the end. */
+static int
+print_cursor(struct daemon *d)
 {
+	struct receiver *rx = &d->rx;
+	int rc;
+
 	buf_clear(&rx->cursor_text);
 	rx->cursor_whole = cursor_print(&rx->cursor,
-	    whole || rx->cursor_len > CURSOR_FILE_LEN, &rx->cursor_text);
+	    rx->cursor_len > CURSOR_FILE_LEN, &rx->cursor_text);
+	rc = buf_err(&rx->cursor_text);
+	if (rc < 0)
+		daemon_fatal(d, rc, "cursor");
+	return rc;
 }
 
 /* Take the positions of the current batch into the cursor. */
@@ -186,11 +194,8 @@ start_batch(struct daemon *d)
 	advance_cursor(d);
 	rx->current.deep = rx->current.deep || rx->deep || !rx->keeps_order;
 	rx->deep = false;
-	print_cursor(rx, false);
-	if (buf_err(&rx->cursor_text) < 0) {
-		daemon_fatal(d, -ENOMEM, "cursor");
+	if (print_cursor(d) < 0)
 		return;
-	}
 	rx->cursor_dirty = false;
 	worker_start(rx->worker);
 	if (rx->paused) {
@@ -325,6 +330,7 @@ publish_batch(struct daemon *d)
 	}
 	acknowledge(d);
 	d->trim_due += rx->current.count;
+	settle_soon(d);
 	batch_fini(&rx->current);
 	if (unread)
 		views_unread(d);
@@ -354,24 +360,26 @@ synced(void *arg, int result)
 {
 	struct daemon *d = arg;
 	struct receiver *rx = &d->rx;
+	/* Somebody was at the file: that is no reason to give up. */
+	bool changed = rx->cursor_rc == -ESTALE && !rx->cursor_whole;
 
 	if (result < 0) {
 		daemon_fatal(d, result, "sync");
 		return;
 	}
 	batch_let_go(&rx->current);
-	if (rx->cursor_rc < 0) {
+	if (changed || daemon_disk_full(rx->cursor_rc)) {
 		/* Whatever it has left, from here on only the whole file. */
 		rx->current.deep = true;
-		print_cursor(rx, true);
-	}
-	if (rx->cursor_rc == -ESTALE) {
-		worker_start(rx->worker);
+		rx->cursor.renew = true;
+		if (print_cursor(d) < 0)
+			return;
+		rx->cursor.renew = true;	/* until it is written */
+		if (changed)
+			worker_start(rx->worker);
+		else		/* retried() starts the worker again */
+			publish_disk_full(d, rx->cursor_rc);
 		return;
-	}
-	if (daemon_disk_full(rx->cursor_rc)) {
-		publish_disk_full(d, rx->cursor_rc);
-		return;			/* retried() starts the worker again */
 	}
 	if (rx->cursor_rc < 0) {
 		daemon_fatal(d, rx->cursor_rc, "cursor");
@@ -490,6 +498,7 @@ publish_init(struct daemon *d)
 	batch_init(&rx->current);
 	cursor_init(&rx->cursor);
 	rx->cursor.renew = true;	/* there may be no file */
+	rx->deep = true;	/* what recover_box() shows isn't synced */
 	rc = loop_timer_new(&rx->kick, d->loop, kicked, d);
 	if (rc == 0)
 		rc = loop_timer_new(&rx->retry, d->loop, retried, d);

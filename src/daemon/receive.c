@@ -30,6 +30,7 @@
 #define SEEN_MAX	24000		/* by two keys each */
 #define RING_READ_MAX	(64 << 20)
 #define ODD_LOGGED	20
+#define OURS_LEN	128		/* of what we add to a message */
 
 /* ------------------------------------------------------------ what is known */
 
@@ -104,7 +105,6 @@ dm_seen(struct daemon *d, const struct wire_msg *m, struct spool_box *box,
 {
 	char key[SEEN_KEY_LEN + 1], name[SPOOL_BOX_MAX + 8];
 	struct receiver *rx = &d->rx;
-	bool found;
 
 	if (!rx->dm_check && !m->f[WF_REPLAY].b && !own)
 		return false;
@@ -118,13 +118,24 @@ dm_seen(struct daemon *d, const struct wire_msg *m, struct spool_box *box,
 		seen_add(rx->dm_seen, key);
 	}
 	seen_key(m, key);
-	found = seen_has(rx->dm_seen, key);
-	seen_add(rx->dm_seen, key);
-	if (seen_said_key(m, key)) {
-		found = found || seen_has(rx->dm_seen, key);
-		seen_add(rx->dm_seen, key);
-	}
-	return found;
+	if (seen_has(rx->dm_seen, key))
+		return true;
+	if (!seen_said_key(m, key) || !seen_has(rx->dm_seen, key))
+		return false;
+	seen_forget(rx->dm_seen, key);	/* once more is another one */
+	return true;
+}
+
+/* It is staged: another like it would be the same. */
+static void
+dm_took(struct daemon *d, const struct wire_msg *m)
+{
+	char key[SEEN_KEY_LEN + 1];
+
+	if (d->rx.dm_seen == NULL)
+		return;
+	seen_key(m, key);
+	seen_add(d->rx.dm_seen, key);
 }
 
 /* ------------------------------------------------------------- addresses */
@@ -323,20 +334,21 @@ pass_over(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
 	const struct buf nothing = { .p = none };
 	struct staged *s;
 
-	if (mailbox_seq == 0)
+	if (mailbox_seq == 0 && a->room == NULL)
 		return 0;
 	s = staged_new(box, &nothing);
 	if (s == NULL)
 		return -ENOMEM;
 	place(d, s, m, a, mailbox_seq);
 	s->published = true;
-	d->rx.mailbox_seq = mailbox_seq;
+	if (mailbox_seq != 0)
+		d->rx.mailbox_seq = mailbox_seq;
 	publish_add(d, s, -1);
 	return 0;
 }
 
-/* A DM: 1 if it may be staged; its mailbox_seq, 0 if it has none. */
-static int
+/* A DM: what of it is to be taken; its mailbox_seq, 0 if it has none. */
+static enum take
 mailbox_admits(struct daemon *d, const struct wire_msg *m,
     const struct address *a, struct spool_box *box, uint64_t *mailbox_seq)
 {
@@ -345,23 +357,22 @@ mailbox_admits(struct daemon *d, const struct wire_msg *m,
 
 	*mailbox_seq = 0;
 	if (!a->mine || !wire_has(m, WF_MAILBOX_SEQ))
-		return !dm_seen(d, m, box, a->own);
+		return dm_seen(d, m, box, a->own) ? TAKE_NOTHING : TAKE_ALL;
 	if (seq <= 0) {
 		client_reset(d->client, -EPROTO,
 		    "The relay's mailbox numbers are absurd.");
-		return 0;
+		return TAKE_NOTHING;
 	}
 	*mailbox_seq = (uint64_t)seq;
 	if (*mailbox_seq <= rx->mailbox_seq) {
 		/* It came before, and our ACK was lost: say it again. */
 		rx->ack_due = true;
 		publish_kick(d);
-		return 0;
+		return TAKE_NOTHING;
 	}
 	/* Or it did with another number, of a relay that has lost it. */
-	if (rx->dm_check && dm_seen(d, m, box, a->own))
-		return pass_over(d, box, m, a, *mailbox_seq);
-	return 1;
+	return rx->dm_check && dm_seen(d, m, box, a->own) ? TAKE_NUMBER :
+	    TAKE_ALL;
 }
 
 static int
@@ -377,6 +388,7 @@ judge_and_stage(struct daemon *d, struct spool_box *box,
 		odd(d, "encrypted message that came before", a->from, a->box);
 		rc = pass_over(d, box, m, a, mailbox_seq);
 	} else if (rc == 0) {
+		buf_reserve(&line, len + OURS_LEN);
 		rc = make_line(&v, text, len, &line);
 		if (rc == 0)
 			rc = stage(d, box, m, a, mailbox_seq, &line);
@@ -394,6 +406,7 @@ take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
 {
 	uint64_t mailbox_seq = 0;
 	struct spool_box *box;
+	enum take what;
 	struct address a;
 	int rc;
 
@@ -410,16 +423,24 @@ take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
 	rc = find_box(d, &a, &box);
 	if (rc < 0)
 		return rc;
-	rc = a.room != NULL ? resume_admits(d, a.room, m, a.own) :
-	    mailbox_admits(d, m, &a, box, &mailbox_seq);
-	if (rc <= 0)
+	if (a.room != NULL)
+		what = resume_admits(d, a.room, m, a.own);
+	else
+		what = mailbox_admits(d, m, &a, box, &mailbox_seq);
+	if (what == TAKE_NOTHING)
+		return 0;
+	rc = what == TAKE_NUMBER ? pass_over(d, box, m, &a, mailbox_seq) :
+	    judge_and_stage(d, box, m, &a, mailbox_seq, text, len);
+	if (rc < 0)
 		return rc;
-	rc = judge_and_stage(d, box, m, &a, mailbox_seq, text, len);
-	if (rc == 0 && a.room != NULL)
+	if (a.room != NULL)
 		resume_took(a.room, m);
-	else if (rc == 0 && !a.own && m->type == WIRE_MSG)
+	else if (what == TAKE_ALL)
+		dm_took(d, m);
+	if (what == TAKE_ALL && a.room == NULL && !a.own &&
+	    m->type == WIRE_MSG)
 		room_hint(d, m->f[WF_CONTENT].s);
-	return rc;
+	return 0;
 }
 
 static void

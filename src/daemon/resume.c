@@ -12,6 +12,8 @@
  * a power cut took what it had passed on and not yet stored. Their senders
  * will say them again, and the relay takes them for new ones; the newest that
  * the box had from before are known by what their senders call them (before).
+ * That is for as long as the daemon runs: one that starts again later doesn't
+ * know that the numbering was new.
  *
  * A message is never taken twice, but an agent may have deleted what the
  * relay sends again; so what the ring remembers counts, not only what new/
@@ -49,8 +51,9 @@ remember_before(struct room *r)
 		receive_remember(r->box, r->before, BEFORE_FILES);
 }
 
+/* once: by what its sender calls it, it is known no more after this. */
 static bool
-is_among(const struct seen *seen, const struct wire_msg *m)
+is_among(struct seen *seen, const struct wire_msg *m, bool once)
 {
 	char key[SEEN_KEY_LEN + 1];
 
@@ -59,7 +62,11 @@ is_among(const struct seen *seen, const struct wire_msg *m)
 	seen_key(m, key);
 	if (seen_has(seen, key))
 		return true;
-	return seen_said_key(m, key) && seen_has(seen, key);
+	if (!seen_said_key(m, key) || !seen_has(seen, key))
+		return false;
+	if (once)
+		seen_forget(seen, key);
+	return true;
 }
 
 /* Put the room's position into the file before anything of it is staged. */
@@ -165,10 +172,10 @@ known_by_content(struct room *r, const struct wire_msg *m)
 	if (r->seen != NULL && wire_has(m, WF_SEQ) &&
 	    wire_int(m, WF_TS, INT64_MAX) < r->seen->oldest_ts)
 		return true;
-	return is_among(r->seen, m);
+	return is_among(r->seen, m, false);
 }
 
-bool
+enum take
 resume_admits(struct daemon *d, struct room *r, const struct wire_msg *m,
     bool own)
 {
@@ -176,34 +183,33 @@ resume_admits(struct daemon *d, struct room *r, const struct wire_msg *m,
 	int64_t seq = wire_int(m, WF_SEQ, 0);
 
 	if (r->state != ROOM_IN)
-		return false;	/* JOIN will bring it */
+		return TAKE_NOTHING;	/* JOIN will bring it */
 	if (!wire_has(m, WF_SEQ))
-		return !replay || !known_by_content(r, m);
+		return replay && known_by_content(r, m) ? TAKE_NOTHING :
+		    TAKE_ALL;
 	if (seq <= 0 || *r->epoch == '\0') {
 		client_reset(d->client, -EPROTO,
 		    "The relay's message numbers are absurd.");
-		return false;
+		return TAKE_NOTHING;
 	}
 	if (own && (uint64_t)seq != r->have + 1 && !replay)
-		return false;	/* a resend is confirmed with its old number */
+		return TAKE_NOTHING;	/* a resend: told its old number */
 	if ((uint64_t)seq <= r->have) {
 		if (!replay && !r->asked_again)
 			client_reset(d->client, -EPROTO,
 			    "The relay's message numbers go backwards.");
-		return false;
+		return TAKE_NOTHING;
 	}
 	if (!admits_new(d, r, (uint64_t)seq, replay))
-		return false;
+		return TAKE_NOTHING;
 	if ((replay && known_by_content(r, m)) ||
-	    is_among(r->before, m)) {
-		resume_took(r, m);
-		return false;
-	}
+	    is_among(r->before, m, true))
+		return TAKE_NUMBER;
 	if (!replay) {
 		seen_free(r->seen);	/* all that is old has come */
 		r->seen = NULL;
 	}
-	return true;
+	return TAKE_ALL;
 }
 
 void

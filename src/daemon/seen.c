@@ -69,7 +69,7 @@ seen_said_key(const struct wire_msg *m, char key[SEEN_KEY_LEN + 1])
 	const struct wire_value *content = &m->f[WF_CONTENT];
 	struct buf b = BUF_INIT;
 
-	/* What is encrypted is known by what its box is bound to: once.h. */
+	/* What is encrypted for us is known by what its box is bound to. */
 	if (id == NULL || from == NULL || to == NULL || wire_has(m, WF_ENC))
 		return false;
 	/* Agents may use an id again, for something else. */
@@ -85,6 +85,12 @@ bool
 seen_has(const struct seen *s, const char key[SEEN_KEY_LEN + 1])
 {
 	return map_get(&s->map, key, SEEN_KEY_LEN) != NULL;
+}
+
+void
+seen_forget(struct seen *s, const char key[SEEN_KEY_LEN + 1])
+{
+	map_del(&s->map, key, SEEN_KEY_LEN);	/* its slot comes round */
 }
 
 void

@@ -1,11 +1,13 @@
 /*
- * settle.c - receipts on disk, and their items out of the queue.
+ * settle.c - what nobody waits for, on disk: receipts, rings, views.
  *
  * A receipt is written when the relay confirms, and the agent has no use for
  * it being durable: should it be lost, the item is still in the queue, is sent
- * again, is known at the relay, and confirmed again. So the disk is asked for
- * many of them at once, a fraction of a second later and on a worker of its
- * own, where that delays no message.
+ * again, is known at the relay, and confirmed again. Nor does a power cut
+ * lose more than a view with the newest lines of a ring. So the disk is asked
+ * for many of them at once, a fraction of a second later and on a worker of
+ * its own, where that delays no message. Then the items whose receipts are
+ * among it leave the queue.
  */
 #include "config.h"
 
@@ -48,16 +50,20 @@ start(void *arg)
 	struct daemon *d = arg;
 	struct settling *s = &d->settling;
 
-	if (worker_busy(s->worker) || s->next.count == 0)
+	if (worker_busy(s->worker) || !s->due)
 		return;
+	s->due = false;
 	s->current = s->next;
 	memset(&s->next, 0, sizeof(s->next));
 	worker_start(s->worker);
 }
 
-static void
-settle_soon(struct settling *s)
+void
+settle_soon(struct daemon *d)
 {
+	struct settling *s = &d->settling;
+
+	s->due = true;
 	if (!worker_busy(s->worker) && !loop_timer_on(s->timer))
 		loop_timer_set(s->timer, SETTLE_MS);
 }
@@ -79,10 +85,11 @@ finished(void *arg, int result)
 		daemon_fatal(d, rc, result < 0 ? "sync" : "queue");
 		return;
 	}
+	if (s->current.count > 0)
+		views_touch(d);		/* the queue is shorter */
 	list_fini(&s->current);
-	views_touch(d);		/* the queue is shorter */
-	if (s->next.count > 0)
-		settle_soon(s);
+	if (s->due)
+		settle_soon(d);
 }
 
 void
@@ -102,7 +109,7 @@ settle_done(struct daemon *d, uint64_t qid)
 		l->cap = cap;
 	}
 	l->ids[l->count++] = qid;
-	settle_soon(&d->settling);
+	settle_soon(d);
 }
 
 bool

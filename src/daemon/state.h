@@ -14,7 +14,7 @@
  *	resume.c	which message of a channel comes next
  *	collect.c	outbox.jsonl and out/ to the queue
  *	sender.c	queue to relay to receipt
- *	settle.c	the receipt to disk, and the item out of the queue
+ *	settle.c	receipts and views to disk, and items out of the queue
  *	work.c		proposals/, receipts and ratings (work.h)
  *	views.c		status.json, unread.md (digest.c)
  *	tick.c		what is due without anything happening
@@ -75,9 +75,9 @@ struct receiver {
 	bool		 deep;		/* what the next batch will have as had
 					   has left something elsewhere, too */
 	struct loop_timer *kick;	/* start a batch */
-	bool		 kicked;	/* that is on, and is not to be hurried */
+	bool		 kicked;	/* that is on, and not to be hurried */
 	size_t		 last_count;	/* of the last batch */
-	size_t		 waited;	/* count of the next when it was put off */
+	size_t		 waited;	/* count of the next as it was put off */
 	struct loop_timer *retry;	/* the disk was full */
 	struct cursor	 cursor;	/* as in the file after this batch */
 	bool		 cursor_dirty;
@@ -113,6 +113,7 @@ struct done_list {
 struct settling {
 	struct worker	*worker;	/* syncfs */
 	struct loop_timer *timer;
+	bool		 due;
 	struct done_list next, current;
 };
 
@@ -297,6 +298,8 @@ void	publish_disk_full(struct daemon *, int rc) AC_NONNULL(1);
 
 int	settle_init(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
 void	settle_fini(struct daemon *) AC_NONNULL(1);
+/* Something was written that should be made durable by and by. */
+void	settle_soon(struct daemon *) AC_NONNULL(1);
 /* The receipt of a queue item is written: forget the item once that lasts. */
 void	settle_done(struct daemon *, uint64_t qid) AC_NONNULL(1);
 bool	settle_is_done(const struct daemon *, uint64_t qid) AC_NONNULL(1);
@@ -313,6 +316,12 @@ bool	quota_look(struct daemon *) AC_NONNULL(1);
 void	quota_tick(struct daemon *) AC_NONNULL(1);
 
 /* ------------------------------------------------------------- receive.c */
+
+/*
+ * Of a message: nothing, as it is there or comes again; that its number was
+ * had, as it is there under another; or all.
+ */
+enum take { TAKE_NOTHING, TAKE_NUMBER, TAKE_ALL };
 
 void	receive_fini(struct daemon *) AC_NONNULL(1);
 /* A session begins: sets what mailbox_seq counts from. May block. */
@@ -481,13 +490,10 @@ void	views_count(struct daemon *) AC_NONNULL(1);
 /* JOINED came, top is the channel's newest seq. May block. */
 void	resume_enter(struct daemon *, struct room *, uint64_t top)
 	    AC_NONNULL(1, 2);
-/*
- * A message of the room, own if we said it: may it be staged? False: it is
- * there already, or comes again.
- */
-bool	resume_admits(struct daemon *, struct room *, const struct wire_msg *,
-	    bool own) AC_NONNULL(1, 2, 3);
-/* It was staged. */
+/* What is to be taken of a message of the room? own: we said it. */
+enum take resume_admits(struct daemon *, struct room *,
+	    const struct wire_msg *, bool own) AC_NONNULL(1, 2, 3);
+/* It was, all or its number. */
 void	resume_took(struct room *, const struct wire_msg *) AC_NONNULL(1, 2);
 
 /* -------------------------------------------------------------- bridge.c */

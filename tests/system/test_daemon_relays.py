@@ -402,13 +402,16 @@ def test_what_the_relay_has_lost_and_hears_again_comes_once(relays, root,
     c = relay.conn(0)
     c.wait("JOIN", channel="#general")
 
+    def ts(seq):
+        return 1700000000000 + seq + 1000 * int(relay.epoch[1:])
+
     def say(seq, content, name):
-        return relay.message("#general", seq, content, id=name)
+        return relay.message("#general", seq, content, id=name, ts=ts(seq))
 
     def mail(seq, content, name):
         return {"type": "MSG", "from": "@1f3a9c02", "to": d.id, "id": name,
-                "content": content, "ts": 1700000000000 + seq, "mailbox_seq":
-                seq, "msg_id": "%s-mail-%d" % (relay.epoch, seq)}
+                "content": content, "ts": ts(seq), "mailbox_seq": seq,
+                "msg_id": "%s-mail-%d" % (relay.epoch, seq)}
 
     relay.channels["#general"].append(say(1, "kept", "s-1"))
     c.say(say(1, "kept", "s-1"), say(2, "lost", "s-2"),
@@ -430,6 +433,14 @@ def test_what_the_relay_has_lost_and_hears_again_comes_once(relays, root,
     d.received("#general", "other")
     assert contents(d, "#general") == ["kept", "lost", "other"]
     assert contents(d, "@1f3a9c02") == ["lost too", "lost too"]
+    # That it was had counts as had, also after a restart.
+    c.say(say(5, "kept", "s-1"))
+    until(lambda: "channel #general 5 e2" in
+          (d.dir / "cursor").read_text(), "the position")
+    assert contents(d, "#general") == ["kept", "lost", "other"]
+    # And what is said once more after that is new.
+    c.say(say(6, "kept", "s-1"))
+    until(lambda: contents(d, "#general")[-1] == "kept", "the other one")
 
 
 def test_mail_is_acknowledged_when_it_is_in_new(relays, root, started):

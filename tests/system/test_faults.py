@@ -14,7 +14,7 @@ import pytest
 import websockets
 
 import harness
-from fakerelay import OurRelay
+from fakerelay import OurRelay, Postman
 from harness import FAST, Daemon, Relay, directory, history, until
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
@@ -285,6 +285,40 @@ def test_without_inodes_it_waits_until_there_are(started, relay, other):
                 if m["from"] == d.id] == ["from the full one"]
         assert d.stop() == 0
     finally:
+        harness.reap()
+        disk.close()
+
+
+@pytest.mark.skipif(bool(image.unsupported()), reason="no tmpfs of our own")
+def test_mail_that_finds_no_room_is_not_taken_for_known(started):
+    disk, fake = image.Small(64 << 10, inodes=300), Postman()
+    try:
+        d = started(Daemon(fake.url, root=disk.at))
+
+        def mail(seq, content):
+            return {"type": "MSG", "from": "@1f3a9c02", "to": d.id, "id":
+                    content, "content": content, "ts": 1700000000000 + seq,
+                    "mailbox_seq": seq, "msg_id": "%s-%d" % (fake.epoch, seq)}
+        c = fake.conn(0)
+        c.wait("JOIN", channel="#agents")
+        c.say(mail(1, "first"))
+        c.wait("ACK", mailbox_seq=1)
+        # Numbers begin anew: from here on it looks inside.
+        fake.epoch = "e2"
+        c.abort()
+        c = fake.conn(1)
+        c.wait("JOIN", channel="#agents")
+        c.say(mail(1, "second"))
+        c.wait("ACK", mailbox_seq=1)
+        ballast = no_more_files(disk.at)
+        c.say(mail(2, "third"))
+        d.state("full")
+        for path in ballast:
+            path.unlink()
+        c.wait("ACK", mailbox_seq=2)
+        assert "third" in [m["content"] for m in d.new("@1f3a9c02")]
+    finally:
+        fake.close()
         harness.reap()
         disk.close()
 
