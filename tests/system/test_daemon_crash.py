@@ -77,6 +77,16 @@ def tracing():
         t.kill()
 
 
+@pytest.fixture
+def memory():
+    """A directory on a tmpfs, or None. Ask for it before started."""
+    if not os.path.ismount("/dev/shm"):
+        yield None
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as path:
+        yield pathlib.Path(path)
+
+
 def settled(daemon):
     st = daemon.status()
     return st.get("state") == "connected" and st.get("queued") == 0
@@ -133,14 +143,11 @@ def test_death_at_any_call_loses_and_doubles_nothing(started, tracing):
 @pytest.mark.parametrize("call, strangers", [
     ("syncfs", True), ("sync_file_range", False), ("fdatasync", False)])
 def test_a_failed_sync_is_final_and_nothing_is_acknowledged(
-        started, tracing, call, strangers):
+        memory, started, tracing, call, strangers):
     relay = started(Relay(*FAST))
-    root = directory("root")
-    if call == "sync_file_range":
-        if not os.path.ismount("/dev/shm"):
-            pytest.skip("no tmpfs")
-        kept = tempfile.TemporaryDirectory(dir="/dev/shm")
-        root = pathlib.Path(kept.name)
+    root = directory("root") if call != "sync_file_range" else memory
+    if root is None:
+        pytest.skip("no tmpfs")
     a = started(Daemon(relay.url, root=root, name="anna"))
     b = Daemon(relay.url, root=root, name="bert")
     bert = b.id
