@@ -93,6 +93,7 @@ answered(struct daemon *d, const struct wire_msg *m)
 		return;
 	}
 	switch (trust_meet(d->trust, a->target, key, NULL)) {
+	case TRUST_NEW:
 	case TRUST_OWNS:
 		settle(d, NULL);
 		break;

@@ -16,8 +16,8 @@
  * epoch of the line, not one for the whole file, because after a relay began
  * a new numbering each channel is caught up by itself. "end" has the CRC32C
  * of the lines of its block. One that is not whole, at the end of the file,
- * is what a crash cut off; nobody relied on it. (Version 1 had one block, and
- * neither header line nor end in it.)
+ * is what a crash cut off; nobody relied on it. (Version 1 was one block,
+ * without its end.)
  */
 #ifndef AC_DAEMON_CURSOR_H
 #define AC_DAEMON_CURSOR_H

@@ -80,10 +80,12 @@ judge_sender(struct daemon *d, const struct wire_msg *m, const char *from,
 		v->verified = true;
 		return;
 	}
-	/* It must not be noted later than the message counts as had. */
-	if (trust_key(d->trust, from) == NULL)
-		d->rx.deep = true;
 	switch (trust_meet(d->trust, from, key, wire_str(m, WF_FROM_NAME))) {
+	case TRUST_NEW:
+		/* Not to be noted later than the message counts as had. */
+		d->rx.next.deep = true;
+		v->verified = v->known = true;
+		break;
 	case TRUST_OWNS:
 		v->verified = v->known = true;
 		break;
@@ -247,7 +249,7 @@ judge_staged(struct daemon *d, const struct wire_msg *m,
 		return;
 	id = once_of(m, d->rx.mailbox_epoch, mailbox_seq);
 	rc = once_note(d->rx.once, &id);
-	d->rx.deep = true;	/* as in judge_sender() */
+	d->rx.next.deep = true;	/* as in judge_sender() */
 	if (rc < 0)
 		log_warn("enc_seen", "noted", "no", "err", ac_strerror(rc),
 		    NULL);

@@ -192,8 +192,7 @@ start_batch(struct daemon *d)
 	rx->last_count = rx->current.count;
 	rx->waited = 0;
 	advance_cursor(d);
-	rx->current.deep = rx->current.deep || rx->deep || !rx->keeps_order;
-	rx->deep = false;
+	rx->current.deep = rx->current.deep || !rx->keeps_order;
 	if (print_cursor(d) < 0)
 		return;
 	rx->cursor_dirty = false;
@@ -498,7 +497,7 @@ publish_init(struct daemon *d)
 	batch_init(&rx->current);
 	cursor_init(&rx->cursor);
 	rx->cursor.renew = true;	/* there may be no file */
-	rx->deep = true;	/* what recover_box() shows isn't synced */
+	rx->next.deep = true;	/* what recover_box() shows isn't synced */
 	rc = loop_timer_new(&rx->kick, d->loop, kicked, d);
 	if (rc == 0)
 		rc = loop_timer_new(&rx->retry, d->loop, retried, d);

@@ -26,8 +26,6 @@
 #include "ident/ident.h"
 
 #define BACKLOG_MAX	(4 << 20)
-#define SEEN_FILES	9000		/* of a box, and its ring */
-#define SEEN_MAX	24000		/* by two keys each */
 #define RING_READ_MAX	(64 << 20)
 #define ODD_LOGGED	20
 #define OURS_LEN	128		/* of what we add to a message */
@@ -117,13 +115,7 @@ dm_seen(struct daemon *d, const struct wire_msg *m, struct spool_box *box,
 		receive_remember(box, rx->dm_seen, SEEN_FILES);
 		seen_add(rx->dm_seen, key);
 	}
-	seen_key(m, key);
-	if (seen_has(rx->dm_seen, key))
-		return true;
-	if (!seen_said_key(m, key) || !seen_has(rx->dm_seen, key))
-		return false;
-	seen_forget(rx->dm_seen, key);	/* once more is another one */
-	return true;
+	return seen_knows(rx->dm_seen, m, true);
 }
 
 /* It is staged: another like it would be the same. */

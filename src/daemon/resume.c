@@ -30,9 +30,7 @@
 #include "base/log.h"
 
 #define ANSWER_MS	30000	/* to a JOIN that asks again */
-#define SEEN_FILES	9000	/* of a box, and its ring */
-#define SEEN_MAX	24000	/* by two keys each */
-#define BEFORE_FILES	1000	/* the same of those from before */
+#define BEFORE_FILES	1000	/* as SEEN_FILES, of those from before */
 #define BEFORE_MAX	4000
 
 static void
@@ -49,24 +47,6 @@ remember_before(struct room *r)
 	r->before = NULL;
 	if (seen_new(&r->before, BEFORE_MAX) == 0)
 		receive_remember(r->box, r->before, BEFORE_FILES);
-}
-
-/* once: by what its sender calls it, it is known no more after this. */
-static bool
-is_among(struct seen *seen, const struct wire_msg *m, bool once)
-{
-	char key[SEEN_KEY_LEN + 1];
-
-	if (seen == NULL)
-		return false;
-	seen_key(m, key);
-	if (seen_has(seen, key))
-		return true;
-	if (!seen_said_key(m, key) || !seen_has(seen, key))
-		return false;
-	if (once)
-		seen_forget(seen, key);
-	return true;
 }
 
 /* Put the room's position into the file before anything of it is staged. */
@@ -169,10 +149,12 @@ admits_new(struct daemon *d, struct room *r, uint64_t seq, bool replay)
 static bool
 known_by_content(struct room *r, const struct wire_msg *m)
 {
-	if (r->seen != NULL && wire_has(m, WF_SEQ) &&
-	    wire_int(m, WF_TS, INT64_MAX) < r->seen->oldest_ts)
+	if (r->seen == NULL)
+		return false;
+	if (wire_has(m, WF_SEQ) && wire_int(m, WF_TS, INT64_MAX) <
+	    r->seen->oldest_ts)
 		return true;
-	return is_among(r->seen, m, false);
+	return seen_knows(r->seen, m, false);
 }
 
 enum take
@@ -203,7 +185,7 @@ resume_admits(struct daemon *d, struct room *r, const struct wire_msg *m,
 	if (!admits_new(d, r, (uint64_t)seq, replay))
 		return TAKE_NOTHING;
 	if ((replay && known_by_content(r, m)) ||
-	    is_among(r->before, m, true))
+	    (r->before != NULL && seen_knows(r->before, m, true)))
 		return TAKE_NUMBER;
 	if (!replay) {
 		seen_free(r->seen);	/* all that is old has come */

@@ -88,12 +88,6 @@ seen_has(const struct seen *s, const char key[SEEN_KEY_LEN + 1])
 }
 
 void
-seen_forget(struct seen *s, const char key[SEEN_KEY_LEN + 1])
-{
-	map_del(&s->map, key, SEEN_KEY_LEN);	/* its slot comes round */
-}
-
-void
 seen_add(struct seen *s, const char key[SEEN_KEY_LEN + 1])
 {
 	char *slot = s->keys[s->at];
@@ -108,4 +102,19 @@ seen_add(struct seen *s, const char key[SEEN_KEY_LEN + 1])
 	if (map_put(&s->map, slot, SEEN_KEY_LEN, slot) < 0)
 		return;		/* the slot is overwritten in its turn */
 	s->at = (s->at + 1) % s->max;
+}
+
+bool
+seen_knows(struct seen *s, const struct wire_msg *m, bool once)
+{
+	char key[SEEN_KEY_LEN + 1];
+
+	seen_key(m, key);
+	if (seen_has(s, key))
+		return true;
+	if (!seen_said_key(m, key) || !seen_has(s, key))
+		return false;
+	if (once)	/* its slot comes round */
+		map_del(&s->map, key, SEEN_KEY_LEN);
+	return true;
 }

@@ -40,10 +40,15 @@ bool	seen_said_key(const struct wire_msg *, char key[SEEN_KEY_LEN + 1])
 
 bool	seen_has(const struct seen *, const char key[SEEN_KEY_LEN + 1])
 	    AC_NONNULL(1, 2);
-void	seen_forget(struct seen *, const char key[SEEN_KEY_LEN + 1])
-	    AC_NONNULL(1, 2);
 /* Add a key, forgetting the oldest beyond max. Out of memory: not added. */
 void	seen_add(struct seen *, const char key[SEEN_KEY_LEN + 1])
+	    AC_NONNULL(1, 2);
+
+/*
+ * Is the message among them, by either key? once: by what its sender calls it
+ * it is known no more after this; the same said once more is another one.
+ */
+bool	seen_knows(struct seen *, const struct wire_msg *, bool once)
 	    AC_NONNULL(1, 2);
 
 #endif

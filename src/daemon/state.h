@@ -65,15 +65,14 @@ struct batch {
 	size_t		 count, bytes;
 	int		 held[BATCH_HELD];	/* its files, if not deep */
 	size_t		 nheld;
-	bool		 deep;		/* everything is to be synced */
+	bool		 deep;		/* everything is to be synced: it has
+					   many files, or left more elsewhere */
 };
 
 struct receiver {
 	struct batch	 next, current;
 	struct worker	*worker;	/* syncs the batch, then the cursor */
 	bool		 keeps_order;	/* spool_keeps_order() */
-	bool		 deep;		/* what the next batch will have as had
-					   has left something elsewhere, too */
 	struct loop_timer *kick;	/* start a batch */
 	bool		 kicked;	/* that is on, and not to be hurried */
 	size_t		 last_count;	/* of the last batch */
@@ -336,8 +335,10 @@ void	receive_event(struct daemon *, struct room *, const char *text,
 	    size_t len) AC_NONNULL(1, 3);
 /*
  * Put what identifies the messages of a box into a set: of its ring, and of
- * the newest so many files, a third of them in cur/.
+ * the newest so many files, a third of them in cur/. By two keys each.
  */
+#define SEEN_FILES	9000
+#define SEEN_MAX	24000
 void	receive_remember(struct spool_box *, struct seen *, size_t files)
 	    AC_NONNULL(1, 2);
 

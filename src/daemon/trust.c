@@ -262,7 +262,7 @@ trust_meet(struct trust *t, const char *id, const unsigned char *key,
 	if (rc == 0) {
 		log_info("known_agents", "agent", id, "does",
 		    "notes its key", NULL);
-		return TRUST_OWNS;
+		return TRUST_NEW;
 	}
 	if (!t->full)
 		log_warn("known_agents", "agent", id, "noted", "no", "err",

@@ -19,7 +19,8 @@
 struct trust;
 
 enum trust_word {
-	TRUST_OWNS,		/* the id is this key's, now or since long */
+	TRUST_NEW,		/* the id is this key's, from now on */
+	TRUST_OWNS,		/* since long */
 	TRUST_OTHER,		/* it is another key's */
 	TRUST_ROOMLESS		/* nobody's, but no more can be noted */
 };

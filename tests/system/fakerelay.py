@@ -210,6 +210,13 @@ class OurRelay(FakeRelay):
                      "msg_id": "%s-%s-%d" % (self.epoch, channel[1:], seq)},
                     **more)
 
+    def mail(self, to, seq, content, sender="@1f3a9c02", **more):
+        """As message(), to an agent that may be away."""
+        return dict({"type": "MSG", "from": sender, "to": to,
+                     "content": content, "mailbox_seq": seq,
+                     "ts": 1700000000000 + seq,
+                     "msg_id": "%s-mail-%d" % (self.epoch, seq)}, **more)
+
     def add(self, channel, *contents):
         """Into the history, told to nobody: they come by JOIN."""
         for content in contents:

@@ -18,8 +18,9 @@ pytestmark = pytest.mark.skipif(not STRACE, reason="needs strace")
 
 # With AGENTCHAT_SOAK every one of these is a death, else every fifth.
 POINTS = [(calls, n) for calls, most in (
-    ("syncfs", 3), ("sync_file_range", 8), ("renameat2", 16), ("renameat,rename", 24),
-    ("fdatasync", 6), ("pwrite64,pwritev2,pwritev,writev", 12),
+    ("syncfs", 3), ("sync_file_range", 8), ("renameat2", 16),
+    ("renameat,rename", 24), ("fdatasync", 6),
+    ("pwrite64,pwritev2,pwritev,writev", 12),
     ("fsync", 10), ("unlinkat", 16), ("mkdirat", 4))
     for n in range(1, most + 1)]
 if not os.environ.get("AGENTCHAT_SOAK"):

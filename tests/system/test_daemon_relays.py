@@ -409,9 +409,7 @@ def test_what_the_relay_has_lost_and_hears_again_comes_once(relays, root,
         return relay.message("#general", seq, content, id=name, ts=ts(seq))
 
     def mail(seq, content, name):
-        return {"type": "MSG", "from": "@1f3a9c02", "to": d.id, "id": name,
-                "content": content, "ts": ts(seq), "mailbox_seq": seq,
-                "msg_id": "%s-mail-%d" % (relay.epoch, seq)}
+        return relay.mail(d.id, seq, content, id=name, ts=ts(seq))
 
     relay.channels["#general"].append(say(1, "kept", "s-1"))
     c.say(say(1, "kept", "s-1"), say(2, "lost", "s-2"),
@@ -448,9 +446,7 @@ def test_mail_is_acknowledged_when_it_is_in_new(relays, root, started):
     d = start(relay, root, started)
 
     def mail(n):
-        return {"type": "MSG", "from": "@stranger", "to": "@0000feed",
-                "content": "d%d" % n, "ts": 1700000000000 + n,
-                "msg_id": "e1-%d" % n, "mailbox_seq": n}
+        return relay.mail("@0000feed", n, "d%d" % n, sender="@stranger")
     relay.conn(0).say(mail(1), mail(2))
     relay.conn(0).wait("ACK", mailbox_seq=2)
     assert contents(d, "@stranger") == ["d1", "d2"]

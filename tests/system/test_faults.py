@@ -296,9 +296,7 @@ def test_mail_that_finds_no_room_is_not_taken_for_known(started):
         d = started(Daemon(fake.url, root=disk.at))
 
         def mail(seq, content):
-            return {"type": "MSG", "from": "@1f3a9c02", "to": d.id, "id":
-                    content, "content": content, "ts": 1700000000000 + seq,
-                    "mailbox_seq": seq, "msg_id": "%s-%d" % (fake.epoch, seq)}
+            return fake.mail(d.id, seq, content, id=content)
         c = fake.conn(0)
         c.wait("JOIN", channel="#agents")
         c.say(mail(1, "first"))

@@ -336,6 +336,12 @@ seen_forgets_the_oldest_only(void **state)
 }
 
 static void
+read_object(struct wire_msg *m, const char *text)
+{
+	assert_int_equal(wire_parse_object(m, text, strlen(text)), 0);
+}
+
+static void
 seen_knows_a_message_by_its_id_or_else_by_what_it_says(void **state)
 {
 	static const char *const texts[] = {
@@ -353,8 +359,7 @@ seen_knows_a_message_by_its_id_or_else_by_what_it_says(void **state)
 	(void)state;
 	wire_msg_init(&m);
 	for (size_t i = 0; i < AC_COUNTOF(texts); i++) {
-		assert_int_equal(wire_parse_object(&m, texts[i],
-		    strlen(texts[i])), 0);
+		read_object(&m, texts[i]);
 		seen_key(&m, key[i]);
 	}
 	wire_msg_fini(&m);
@@ -390,15 +395,13 @@ seen_knows_what_is_said_again_to_another_relay(void **state)
 	(void)state;
 	wire_msg_init(&m);
 	for (size_t i = 0; i < AC_COUNTOF(texts); i++) {
-		assert_int_equal(wire_parse_object(&m, texts[i],
-		    strlen(texts[i])), 0);
+		read_object(&m, texts[i]);
 		assert_true(seen_said_key(&m, key[i]));
 	}
 	for (size_t i = 0; i < AC_COUNTOF(nameless); i++) {
 		char none[SEEN_KEY_LEN + 1];
 
-		assert_int_equal(wire_parse_object(&m, nameless[i],
-		    strlen(nameless[i])), 0);
+		read_object(&m, nameless[i]);
 		assert_false(seen_said_key(&m, none));
 	}
 	wire_msg_fini(&m);
