@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,23 +20,45 @@
 #define TS_MAX INT64_C(9999999999999)
 #define SEQ_DIGITS 8
 
+/* At least so many; their number. In a flood printf() shows in a profile. */
+static size_t
+put_digits(char *out, uint64_t n, size_t width)
+{
+	char rev[20];
+	size_t len = 0;
+
+	while (n > 0 || len < width) {
+		rev[len++] = (char)('0' + n % 10);
+		n /= 10;
+	}
+	for (size_t i = 0; i < len; i++)
+		out[i] = rev[len - 1 - i];
+	return len;
+}
+
 int
 spool_name(char out[SPOOL_NAME_MAX], int64_t ts_ms, uint64_t seq,
     const char *sender)
 {
-	int n;
+	size_t len, at;
 
 	if (*sender == '@')
 		sender++;
-	if (!spool_component_ok(sender, strlen(sender)))
+	len = strlen(sender);
+	if (!spool_component_ok(sender, len))
 		return -EINVAL;
 	if (ts_ms < 0)
 		ts_ms = 0;
 	if (ts_ms > TS_MAX)
 		ts_ms = TS_MAX;
-	n = snprintf(out, SPOOL_NAME_MAX, "%013" PRId64 ".%08" PRIu64 ".%s",
-	    ts_ms, seq, sender);
-	return n < 0 || n >= SPOOL_NAME_MAX ? -EINVAL : 0;
+	at = put_digits(out, (uint64_t)ts_ms, TS_DIGITS);
+	out[at++] = '.';
+	at += put_digits(out + at, seq, SEQ_DIGITS);
+	out[at++] = '.';
+	if (at + len >= SPOOL_NAME_MAX)
+		return -EINVAL;
+	memcpy(out + at, sender, len + 1);
+	return 0;
 }
 
 uint64_t
@@ -285,6 +306,31 @@ spool_publish(struct spool_box *box, const char *name, bool read)
 	if (rc == 1)
 		note_delivered(box, name);
 	return rc == 0 ? -ENOENT : rc < 0 ? rc : 0;
+}
+
+bool
+spool_move_plan(struct spool_box *box, const char *name, bool read,
+    struct spool_move *move)
+{
+	if (!spool_component_ok(name, strlen(name)) || box_gone(box) ||
+	    is_old(box, name))
+		return false;
+	move->from = box->sub[SPOOL_TMP];
+	move->to = box->sub[read ? SPOOL_CUR : SPOOL_NEW];
+	return true;
+}
+
+int
+spool_move(const struct spool_move *move, const char *name)
+{
+	return fs_rename_noreplace(move->from, name, move->to, name);
+}
+
+int
+spool_moved(struct spool_box *box, const char *name)
+{
+	note_delivered(box, name);
+	return 0;
 }
 
 /*

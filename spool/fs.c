@@ -34,14 +34,18 @@ fs_name_ok(const char *name)
 bool
 spool_component_ok(const char *name, size_t len)
 {
-	static const char ok[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789._#@+=-";
+	static const char odd[] = "._#@+=-";
 
 	if (len == 0 || len > 100 || name[0] == '.')
 		return false;
-	for (size_t i = 0; i < len; i++)
-		if (memchr(ok, name[i], sizeof(ok) - 1) == NULL)
+	for (size_t i = 0; i < len; i++) {
+		char c = name[i];
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z') &&
+		    !(c >= 'A' && c <= 'Z') &&
+		    memchr(odd, c, sizeof(odd) - 1) == NULL)
 			return false;
+	}
 	return true;
 }
 

@@ -49,8 +49,8 @@
  *
  * Functions return 0 or a negative errno unless they say otherwise, never
  * log, and take no locks: one thread uses a struct spool. Exceptions, made for
- * a worker thread: spool_sync(), spool_sync_files(), and what takes only a
- * directory's descriptor.
+ * a worker thread: spool_sync(), spool_move(), and what takes only
+ * descriptors.
  */
 #ifndef AC_SPOOL_SPOOL_H
 #define AC_SPOOL_SPOOL_H
@@ -256,6 +256,25 @@ bool	spool_keeps_order(const struct spool *) AC_NONNULL(1);
  */
 int	spool_publish(struct spool_box *, const char *name, bool read)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+
+/*
+ * The same in three steps, so that a worker can do the renames of many.
+ *
+ * spool_move_plan	where the file is to go. False if that takes more than
+ *			a rename: spool_publish() is for it
+ * spool_move		the rename, on any thread; until it has returned the box
+ *			must not be dropped. Whatever the error: spool_publish()
+ *			knows what to do
+ * spool_moved		it is done; on the spool's thread
+ */
+struct spool_move {
+	int from, to;		/* borrowed descriptors of directories */
+};
+bool	spool_move_plan(struct spool_box *, const char *name, bool read,
+	    struct spool_move *) AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
+int	spool_move(const struct spool_move *, const char *name)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+int	spool_moved(struct spool_box *, const char *name) AC_NONNULL(1, 2);
 
 /*
  * After a crash (see the essay): calls fn for each staged file of the box in

@@ -118,7 +118,7 @@ on_message(void *arg, const struct wire_msg *m, const char *text, size_t len)
 	case WIRE_GAP:
 	case WIRE_NICK_CHANGED:
 	case WIRE_PRESENCE_CHANGED:
-		room_message(d, m, text, len);
+		room_message(d, m);
 		break;
 	case WIRE_STORED:
 	case WIRE_PING:
@@ -133,7 +133,7 @@ on_message(void *arg, const struct wire_msg *m, const char *text, size_t len)
 		/* FALLTHROUGH */
 	default:
 		/* Answers to what the agent asked for, and news. */
-		receive_event(d, NULL, text, len);
+		receive_event(d, NULL, m);
 	}
 	sender_message(d, m, text, len);
 }
@@ -222,6 +222,7 @@ bridge_peer_box(struct daemon *d, const char *name, struct spool_box **box)
 static void
 drop_peer(struct daemon *d, struct peer_box *p)
 {
+	publish_leave(d);
 	map_del(&d->peers, p->name, strlen(p->name));
 	spool_box_drop(d->sp, p->box);
 	free(p);

@@ -152,6 +152,8 @@ open_box(struct daemon *d, const struct wire_msg *m, bool own,
 
 	if (key == NULL)
 		return 0;
+	wire_msg_init(&v->inner);
+	v->has_inner = true;
 	rc = client_open_enc(m, d->ident, key, own, &v->text, &v->inner);
 	if (rc == -ENOMEM)
 		return rc;
@@ -186,8 +188,7 @@ int
 judge_message(struct daemon *d, const struct wire_msg *m, const char *from,
     bool own, struct verdict *v)
 {
-	memset(v, 0, sizeof(*v));
-	wire_msg_init(&v->inner);
+	memset(v, 0, offsetof(struct verdict, inner));
 	judge_sender(d, m, from, v);
 	if (m->type == WIRE_MSG && wire_has(m, WF_ENC) &&
 	    wire_str(m, WF_TO)[0] == '@')
@@ -198,7 +199,8 @@ judge_message(struct daemon *d, const struct wire_msg *m, const char *from,
 void
 judge_fini(struct verdict *v)
 {
-	wire_msg_wipe(&v->inner);
+	if (v->has_inner)
+		wire_msg_wipe(&v->inner);
 	if (v->text.p != NULL)
 		explicit_bzero(v->text.p, v->text.cap);
 	buf_fini(&v->text);
@@ -206,7 +208,7 @@ judge_fini(struct verdict *v)
 
 /* The message without what is ours to say, and with what was in its box. */
 int
-judge_print(const struct verdict *v, const char *text, size_t len,
+judge_print(const struct verdict *v, const struct wire_msg *m,
     struct buf *line)
 {
 	/* The first four only if a box was opened. */
@@ -215,7 +217,7 @@ judge_print(const struct verdict *v, const char *text, size_t len,
 	    WF_ENC_ERROR, WF_SPOOLED_AT };
 	bool opened = v != NULL && v->encrypted;
 	size_t skip = opened ? 0 : 4;
-	int rc = wire_copy_without(line, text, len, out + skip,
+	int rc = wire_msg_copy_without(line, m, out + skip,
 	    AC_COUNTOF(out) - skip);
 
 	if (rc < 0 || v == NULL)

@@ -7,8 +7,12 @@
  * (the order is spool.h's).
  *
  * To sync everything costs a file system the more the more its other users
- * write. A few files are held open for that, and their bytes are synced one by
- * one: the cursor's sync, which is to come anyway, has their names with it.
+ * write. So files are held open, and of a few the bytes are synced one by one:
+ * the cursor's sync, which is to come anyway, has their names with it.
+ *
+ * Of a flood the worker does the renames as well, so that the next batch can
+ * be staged meanwhile; a lone message would wait longer for the worker than
+ * for its rename.
  */
 #include "config.h"
 
@@ -17,6 +21,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -29,6 +34,8 @@
 #define FLOOD_MS	2		/* and as long as in this time */
 #define FLOOD_GROWTH	32		/* so many more come, */
 #define FLOOD_BATCH	500		/* up to so many are gathered */
+#define SYNC_SINGLY	16		/* files; of more, everything */
+#define FILES_PLENTY	8192		/* descriptors: hundreds may be held */
 #define BATCH_BYTES_MAX	(2 << 20)	/* then the relay waits */
 #define CURSOR_FILE_LEN	(64 << 10)	/* then it is written anew */
 
@@ -39,16 +46,20 @@ batch_init(struct batch *b)
 {
 	b->head = NULL;
 	b->tail = &b->head;
-	b->count = b->bytes = b->nheld = 0;
+	b->count = b->bytes = b->held = 0;
 	b->deep = false;
 }
 
-/* Only of a batch that the worker doesn't have. */
+/* The worker's while it has the batch. */
 static void
 batch_let_go(struct batch *b)
 {
-	while (b->nheld > 0)
-		close(b->held[--b->nheld]);
+	for (struct staged *s = b->head; s != NULL && b->held > 0; s = s->next)
+		if (s->fd != -1) {
+			close(s->fd);
+			s->fd = -1;
+			b->held--;
+		}
 }
 
 static void
@@ -56,22 +67,21 @@ batch_fini(struct batch *b)
 {
 	struct staged *s;
 
+	batch_let_go(b);
 	while ((s = b->head) != NULL) {
 		b->head = s->next;
 		free(s);
 	}
-	batch_let_go(b);
 	batch_init(b);
 }
 
-/* fd: of the file, ours from here on; -1: who knows what became of it. */
 static void
-batch_add(struct batch *b, struct staged *s, int fd)
+batch_add(struct batch *b, struct staged *s)
 {
-	if (fd == -1)
+	if (s->fd != -1)
+		b->held++;
+	else		/* who knows what became of its file */
 		b->deep = b->deep || !s->published;
-	else
-		b->held[b->nheld++] = fd;
 	s->next = NULL;
 	*b->tail = s;
 	b->tail = &s->next;
@@ -116,19 +126,41 @@ publish_disk_full(struct daemon *d, int rc)
 
 /* ------------------------------------------------------- sync and publish */
 
-/* On the worker's thread. */
+/* On the worker's thread, as all that it calls. */
 static int
-sync_job(void *arg)
+move_job(struct receiver *rx)
 {
-	struct daemon *d = arg;
-	struct receiver *rx = &d->rx;
-	int dir = spool_dir(d->sp), rc = -ENOSYS;
+	for (struct staged *s = rx->current.head; s != NULL; s = s->next)
+		s->moved = s->planned && spool_move(&s->move, s->name) == 0;
+	return 0;
+}
 
-	if (!rx->current.deep)
-		rc = spool_sync_files(rx->current.held, rx->current.nheld);
+/* -ENOSYS: one by one isn't the way. */
+static int
+sync_singly(const struct batch *b)
+{
+	int fds[SYNC_SINGLY];
+	size_t n = 0;
+
+	if (b->deep || b->held > SYNC_SINGLY)
+		return -ENOSYS;
+	for (struct staged *s = b->head; s != NULL; s = s->next)
+		if (s->fd != -1)
+			fds[n++] = s->fd;
+	return spool_sync_files(fds, n);
+}
+
+static int
+sync_job(struct daemon *d)
+{
+	struct receiver *rx = &d->rx;
+	int dir = spool_dir(d->sp), rc;
+
+	rx->cursor_rc = 0;
+	rc = sync_singly(&rx->current);
 	if (rc == -ENOSYS || rc == -EPERM)
 		rc = spool_sync(d->sp);
-	rx->cursor_rc = 0;
+	batch_let_go(&rx->current);
 	if (rc < 0 || rx->cursor_text.len == 0)
 		return rc;
 	rx->cursor_rc = rx->cursor_whole ?
@@ -137,6 +169,14 @@ sync_job(void *arg)
 	    spool_extend(dir, "cursor", rx->cursor_len, rx->cursor_text.p,
 	    rx->cursor_text.len);
 	return 0;
+}
+
+static int
+job(void *arg)
+{
+	struct daemon *d = arg;
+
+	return d->rx.moving ? move_job(&d->rx) : sync_job(d);
 }
 
 /* What of the cursor is to be written: 0, or -ENOMEM, and that is the end. */
@@ -266,8 +306,11 @@ static int
 publish_one(struct daemon *d, struct staged *s)
 {
 	struct spool_box *box = box_of(d, s->box);
-	int rc = box != NULL ? spool_publish(box, s->name, s->read) : -ESTALE;
+	int rc = -ESTALE;
 
+	if (box != NULL)
+		rc = s->moved ? spool_moved(box, s->name) :
+		    spool_publish(box, s->name, s->read);
 	if (daemon_disk_full(rc))
 		return rc;
 	s->published = true;
@@ -302,16 +345,35 @@ acknowledge(struct daemon *d)
 	buf_fini(&b);
 }
 
-/* The batch is durable: show it. */
+/* Is it for the worker to publish? Then it is told what to rename. */
+static bool
+plan_moves(struct daemon *d)
+{
+	struct receiver *rx = &d->rx;
+	struct spool_box *box;
+	size_t n = 0;
+
+	if (rx->current.count < FLOOD)
+		return false;
+	for (struct staged *s = rx->current.head; s != NULL; s = s->next) {
+		if (n++ % GLANCE == 0)
+			spool_glance(d->sp);
+		box = s->published ? NULL : box_of(d, s->box);
+		s->planned = box != NULL &&
+		    spool_move_plan(box, s->name, s->read, &s->move);
+	}
+	return true;
+}
+
+/* What is left to do once the worker has renamed what it could. */
 static void
-publish_batch(struct daemon *d)
+publish_rest(struct daemon *d)
 {
 	struct receiver *rx = &d->rx;
 	bool unread = false;
 	size_t n = 0;
 	int rc;
 
-	fill_rings(d);
 	for (struct staged *s = rx->current.head; s != NULL; s = s->next) {
 		if (n++ % GLANCE == 0)
 			spool_glance(d->sp);
@@ -336,6 +398,20 @@ publish_batch(struct daemon *d)
 	views_touch(d);
 }
 
+/* The batch is durable: show it. */
+static void
+publish_batch(struct daemon *d)
+{
+	struct receiver *rx = &d->rx;
+
+	fill_rings(d);
+	rx->moving = plan_moves(d);
+	if (rx->moving)
+		worker_start(rx->worker);
+	else
+		publish_rest(d);
+}
+
 /*
  * In a flood large batches are cheaper: one sync, and of the rings only what
  * will stay in them. So the next one waits, as long as it grows fast.
@@ -354,10 +430,17 @@ wait_for_more(struct receiver *rx)
 	return true;
 }
 
+/* The batch may be through: the next. */
 static void
-synced(void *arg, int result)
+go_on(struct daemon *d)
 {
-	struct daemon *d = arg;
+	if (!d->rx.kicked && !wait_for_more(&d->rx))
+		start_batch(d);
+}
+
+static void
+synced(struct daemon *d, int result)
+{
 	struct receiver *rx = &d->rx;
 	/* Somebody was at the file: that is no reason to give up. */
 	bool changed = rx->cursor_rc == -ESTALE && !rx->cursor_whole;
@@ -366,7 +449,6 @@ synced(void *arg, int result)
 		daemon_fatal(d, result, "sync");
 		return;
 	}
-	batch_let_go(&rx->current);
 	if (changed || daemon_disk_full(rx->cursor_rc)) {
 		/* Whatever it has left, from here on only the whole file. */
 		rx->current.deep = true;
@@ -388,8 +470,21 @@ synced(void *arg, int result)
 	    rx->cursor_text.len;
 	buf_clear(&rx->cursor_text);
 	publish_batch(d);
-	if (!rx->kicked && !wait_for_more(rx))
-		start_batch(d);
+	go_on(d);
+}
+
+static void
+done(void *arg, int result)
+{
+	struct daemon *d = arg;
+
+	if (d->rx.moving) {
+		d->rx.moving = false;
+		publish_rest(d);
+		go_on(d);
+	} else {
+		synced(d, result);
+	}
 }
 
 static void
@@ -464,19 +559,25 @@ publish_drain(struct daemon *d)
 	return 0;
 }
 
+void
+publish_leave(struct daemon *d)
+{
+	if (d->rx.moving)
+		worker_finish(d->rx.worker);
+}
+
 bool
 publish_holds(const struct daemon *d)
 {
-	return d->rx.keeps_order && d->rx.next.nheld < BATCH_HELD &&
-	    !d->rx.next.deep;
+	return d->rx.next.held < d->rx.may_hold;
 }
 
 void
-publish_add(struct daemon *d, struct staged *s, int fd)
+publish_add(struct daemon *d, struct staged *s)
 {
 	struct receiver *rx = &d->rx;
 
-	batch_add(&rx->next, s, fd);
+	batch_add(&rx->next, s);
 	if (rx->next.bytes > BATCH_BYTES_MAX && !rx->paused) {
 		rx->paused = true;	/* until this batch is under way */
 		client_pause(d->client, true);
@@ -491,6 +592,7 @@ int
 publish_init(struct daemon *d)
 {
 	struct receiver *rx = &d->rx;
+	struct rlimit rl;
 	int rc;
 
 	batch_init(&rx->next);
@@ -498,11 +600,13 @@ publish_init(struct daemon *d)
 	cursor_init(&rx->cursor);
 	rx->cursor.renew = true;	/* there may be no file */
 	rx->next.deep = true;	/* what recover_box() shows isn't synced */
+	rx->may_hold = getrlimit(RLIMIT_NOFILE, &rl) == 0 &&
+	    rl.rlim_cur >= FILES_PLENTY ? FLOOD_BATCH : SYNC_SINGLY;
 	rc = loop_timer_new(&rx->kick, d->loop, kicked, d);
 	if (rc == 0)
 		rc = loop_timer_new(&rx->retry, d->loop, retried, d);
 	if (rc == 0)
-		rc = worker_new(&rx->worker, d->loop, sync_job, synced, d);
+		rc = worker_new(&rx->worker, d->loop, job, done, d);
 	return rc;
 }
 

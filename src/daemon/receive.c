@@ -28,7 +28,7 @@
 #define BACKLOG_MAX	(4 << 20)
 #define RING_READ_MAX	(64 << 20)
 #define ODD_LOGGED	20
-#define OURS_LEN	128		/* of what we add to a message */
+#define LINE_KEPT	(64 << 10)	/* longer ones give their memory back */
 
 /* ------------------------------------------------------------ what is known */
 
@@ -132,28 +132,17 @@ dm_took(struct daemon *d, const struct wire_msg *m)
 
 /* ------------------------------------------------------------- addresses */
 
-/* JSON may have newlines between its tokens; a line may not. */
-static void
-one_line(struct buf *b)
-{
-	for (size_t i = 0; i < b->len; i++)
-		if (b->p[i] == '\n' || b->p[i] == '\r')
-			b->p[i] = ' ';
-}
-
 /* The message as it goes into the spool: theirs, and what only we may say. */
 static int
-make_line(const struct verdict *v, const char *text, size_t len,
-    struct buf *line)
+make_line(const struct verdict *v, const struct wire_msg *m, struct buf *line)
 {
-	int rc = judge_print(v, text, len, line);
+	int rc;
 
-	if (rc < 0)
-		return rc;
+	buf_clear(line);
+	rc = judge_print(v, m, line);
 	wire_put_int(line, WF_SPOOLED_AT, clock_wall_ms());
 	wire_end(line);
-	one_line(line);
-	return buf_err(line);
+	return rc < 0 ? rc : buf_err(line);
 }
 
 static void
@@ -257,11 +246,12 @@ staged_new(struct spool_box *box, const struct buf *line)
 	if (s == NULL)
 		return NULL;
 	memset(s, 0, sizeof(*s));
-	snprintf(s->box, sizeof(s->box), "%s", spool_box_name(box));
+	strcpy(s->box, spool_box_name(box));	/* of SPOOL_BOX_MAX */
 	/* The newline is part of the file: cat new/<all> is JSON lines. */
 	memcpy(s->line, line->p, line->len);
 	memcpy(s->line + line->len, "\n", 2);
 	s->len = line->len;
+	s->fd = -1;
 	return s;
 }
 
@@ -276,7 +266,7 @@ stage(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
 {
 	struct staged *s = staged_new(box, line);
 	int64_t ts = wire_int(m, WF_TS, clock_wall_ms());
-	int rc, fd = -1;
+	int rc;
 
 	if (s == NULL)
 		return -ENOMEM;
@@ -285,7 +275,7 @@ stage(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
 	    a->from);
 	if (rc == 0)
 		rc = spool_stage(box, s->name, s->line, s->len + 1,
-		    publish_holds(d) ? &fd : NULL);
+		    publish_holds(d) ? &s->fd : NULL);
 	if (daemon_disk_full(rc) || rc == -EIO || rc == -ENOMEM) {
 		spool_glance(d->sp);	/* the next try may be much later */
 		free(s);
@@ -298,7 +288,7 @@ stage(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
 		d->rx.local = s->local;
 	if (mailbox_seq != 0)
 		d->rx.mailbox_seq = mailbox_seq;
-	publish_add(d, s, fd);
+	publish_add(d, s);
 	return 0;
 }
 
@@ -335,7 +325,7 @@ pass_over(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
 	s->published = true;
 	if (mailbox_seq != 0)
 		d->rx.mailbox_seq = mailbox_seq;
-	publish_add(d, s, -1);
+	publish_add(d, s);
 	return 0;
 }
 
@@ -369,10 +359,9 @@ mailbox_admits(struct daemon *d, const struct wire_msg *m,
 
 static int
 judge_and_stage(struct daemon *d, struct spool_box *box,
-    const struct wire_msg *m, const struct address *a, uint64_t mailbox_seq,
-    const char *text, size_t len)
+    const struct wire_msg *m, const struct address *a, uint64_t mailbox_seq)
 {
-	struct buf line = BUF_INIT;
+	struct buf *line = &d->rx.line;
 	struct verdict v;
 	int rc = judge_message(d, m, a->from, a->own, &v);
 
@@ -380,21 +369,21 @@ judge_and_stage(struct daemon *d, struct spool_box *box,
 		odd(d, "encrypted message that came before", a->from, a->box);
 		rc = pass_over(d, box, m, a, mailbox_seq);
 	} else if (rc == 0) {
-		buf_reserve(&line, len + OURS_LEN);
-		rc = make_line(&v, text, len, &line);
+		rc = make_line(&v, m, line);
 		if (rc == 0)
-			rc = stage(d, box, m, a, mailbox_seq, &line);
+			rc = stage(d, box, m, a, mailbox_seq, line);
 		if (rc == 0)
 			judge_staged(d, m, &v, a->own, mailbox_seq);
-		buf_fini(&line);
 	}
 	judge_fini(&v);
+	if (line->cap > LINE_KEPT)
+		buf_fini(line);
 	return rc;
 }
 
 /* 0: it is dealt with; -ENOSPC and its kin: not yet. */
 static int
-take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
+take(struct daemon *d, const struct wire_msg *m, size_t len)
 {
 	uint64_t mailbox_seq = 0;
 	struct spool_box *box;
@@ -422,7 +411,7 @@ take(struct daemon *d, const struct wire_msg *m, const char *text, size_t len)
 	if (what == TAKE_NOTHING)
 		return 0;
 	rc = what == TAKE_NUMBER ? pass_over(d, box, m, &a, mailbox_seq) :
-	    judge_and_stage(d, box, m, &a, mailbox_seq, text, len);
+	    judge_and_stage(d, box, m, &a, mailbox_seq);
 	if (rc < 0)
 		return rc;
 	if (a.room != NULL)
@@ -466,7 +455,7 @@ receive_message(struct daemon *d, const struct wire_msg *m, const char *text,
 		keep(d, text, len);
 		return;
 	}
-	rc = take(d, m, text, len);
+	rc = take(d, m, len);
 	if (daemon_disk_full(rc)) {
 		publish_disk_full(d, rc);
 		keep(d, text, len);
@@ -492,7 +481,7 @@ receive_backlog(struct daemon *d)
 		const char *nl = memchr(p, '\n', rx->backlog.len - at);
 
 		if (wire_parse(&m, p, (size_t)(nl - p), WIRE_FROM_RELAY) == 0)
-			rc = take(d, &m, p, (size_t)(nl - p));
+			rc = take(d, &m, (size_t)(nl - p));
 		if (rc == 0)
 			at = (size_t)(nl + 1 - rx->backlog.p);
 	}
@@ -510,27 +499,25 @@ receive_backlog(struct daemon *d)
 }
 
 void
-receive_event(struct daemon *d, struct room *room, const char *text,
-    size_t len)
+receive_event(struct daemon *d, struct room *room, const struct wire_msg *m)
 {
-	struct buf line = BUF_INIT;
+	struct buf *line = &d->rx.line;
 	struct spool_ring *ring;
 	int rc;
 
 	if (d->full)
 		return;		/* presence is not worth a disk */
-	rc = make_line(NULL, text, len, &line);
+	rc = make_line(NULL, m, line);
 	if (rc == 0)
 		rc = spool_ring_main(d->sp, &ring);
 	if (rc == 0)
-		rc = spool_ring_add(ring, line.p, line.len);
+		rc = spool_ring_add(ring, line->p, line->len);
 	if (rc == 0 && room != NULL && room->box != NULL) {
 		rc = spool_ring_box(room->box, &ring);
 		if (rc == 0)
-			rc = spool_ring_add(ring, line.p, line.len);
+			rc = spool_ring_add(ring, line->p, line->len);
 		room->ring_dirty = true;
 	}
-	buf_fini(&line);
 	if (rc < 0 && rc != -ESTALE)
 		log_warn("ring", "err", ac_strerror(rc), NULL);
 	views_touch(d);
@@ -564,5 +551,6 @@ void
 receive_fini(struct daemon *d)
 {
 	seen_free(d->rx.dm_seen);
+	buf_fini(&d->rx.line);
 	buf_fini(&d->rx.backlog);
 }

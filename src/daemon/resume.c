@@ -68,6 +68,7 @@ static void
 mark_gap(struct daemon *d, struct room *r, uint64_t from, uint64_t to)
 {
 	struct buf b = BUF_INIT;
+	struct wire_msg m;
 
 	log_warn("gap", "channel", r->name, NULL);
 	wire_begin(&b, WIRE_GAP);
@@ -75,8 +76,10 @@ mark_gap(struct daemon *d, struct room *r, uint64_t from, uint64_t to)
 	wire_put_int(&b, WF_GAP_FROM, (int64_t)from);
 	wire_put_int(&b, WF_GAP_TO, (int64_t)to);
 	wire_end(&b);
-	if (buf_err(&b) == 0)
-		receive_event(d, r, b.p, b.len);
+	wire_msg_init(&m);
+	if (buf_err(&b) == 0 && wire_parse_object(&m, b.p, b.len) == 0)
+		receive_event(d, r, &m);
+	wire_msg_fini(&m);
 	buf_fini(&b);
 }
 

@@ -166,6 +166,7 @@ room_ask(struct daemon *d, struct room *r, enum wire_type type)
 void
 room_leave(struct daemon *d, struct room *r, bool tell)
 {
+	publish_leave(d);
 	if (tell && r->state == ROOM_IN)
 		leave_later(d, r->name);
 	log_info("left", "channel", r->name, NULL);
@@ -467,15 +468,14 @@ on_agent(struct daemon *d, const struct wire_msg *m)
 }
 
 void
-room_message(struct daemon *d, const struct wire_msg *m, const char *text,
-    size_t len)
+room_message(struct daemon *d, const struct wire_msg *m)
 {
 	const char *name = wire_str(m, WF_CHANNEL);
 	struct room *r;
 
 	if (m->type == WIRE_NICK_CHANGED || m->type == WIRE_PRESENCE_CHANGED) {
 		on_agent(d, m);
-		receive_event(d, NULL, text, len);
+		receive_event(d, NULL, m);
 		return;
 	}
 	if (name == NULL || !wire_channel_ok(name, strlen(name)))
@@ -506,7 +506,7 @@ room_message(struct daemon *d, const struct wire_msg *m, const char *text,
 	default:
 		return;
 	}
-	receive_event(d, r, text, len);
+	receive_event(d, r, m);
 }
 
 void

@@ -54,25 +54,28 @@ struct staged {
 	uint64_t	 local;		/* our counter, for one without seq */
 	bool		 read;		/* our own: to cur/ */
 	bool		 in_rings, published;
+	/* The worker's while it is busy: */
+	int		 fd;		/* of the file, if it is held; or -1 */
+	bool		 planned, moved;
+	struct spool_move move;
 	size_t		 len;
 	char		 line[];	/* without newline */
 };
 
-#define BATCH_HELD 16
-
 struct batch {
 	struct staged	*head, **tail;
 	size_t		 count, bytes;
-	int		 held[BATCH_HELD];	/* its files, if not deep */
-	size_t		 nheld;
+	size_t		 held;		/* so many of its files are open */
 	bool		 deep;		/* everything is to be synced: it has
-					   many files, or left more elsewhere */
+					   other files, or left more elsewhere */
 };
 
 struct receiver {
 	struct batch	 next, current;
 	struct worker	*worker;	/* syncs the batch, then the cursor */
+	bool		 moving;	/* or renames the files of a large one */
 	bool		 keeps_order;	/* spool_keeps_order() */
+	size_t		 may_hold;	/* files, in one batch */
 	struct loop_timer *kick;	/* start a batch */
 	bool		 kicked;	/* that is on, and not to be hurried */
 	size_t		 last_count;	/* of the last batch */
@@ -85,6 +88,7 @@ struct receiver {
 	struct buf	 cursor_text;	/* to be appended, or */
 	bool		 cursor_whole;	/* in place of the file */
 	int		 cursor_rc;
+	struct buf	 line;		/* of the message at hand */
 	struct buf	 backlog;	/* lines that found the disk full */
 	bool		 lost;		/* more came than the backlog holds */
 	bool		 paused;
@@ -273,14 +277,10 @@ bool	daemon_relay_is_new(const struct daemon *) AC_NONNULL(1);
 
 int	publish_init(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
 void	publish_fini(struct daemon *) AC_NONNULL(1);
-/* Is a staged file to be held open for its batch? */
+/* Is the next file to be left open, for its batch to sync and close? */
 bool	publish_holds(const struct daemon *) AC_NONNULL(1);
-/*
- * A staged message, owned from here on: with the next batch. fd: its file, if
- * it is held, owned as well; else -1.
- */
-void	publish_add(struct daemon *, struct staged *, int fd)
-	    AC_NONNULL(1, 2);
+/* A staged message, owned from here on: with the next batch. */
+void	publish_add(struct daemon *, struct staged *) AC_NONNULL(1, 2);
 /* Behind this turn of the loop: acknowledge, and start a batch. */
 void	publish_kick(struct daemon *) AC_NONNULL(1);
 /* Write the cursor with the next batch. */
@@ -290,6 +290,8 @@ void	publish_cursor(struct daemon *) AC_NONNULL(1);
  * -ENOSPC: not all could be done.
  */
 int	publish_drain(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
+/* A box is to be dropped: nobody is in it on return. May block. */
+void	publish_leave(struct daemon *) AC_NONNULL(1);
 /* There is no space: say so, and look every two seconds. */
 void	publish_disk_full(struct daemon *, int rc) AC_NONNULL(1);
 
@@ -331,8 +333,8 @@ void	receive_message(struct daemon *, const struct wire_msg *,
 /* There is space again: stage what waits. */
 void	receive_backlog(struct daemon *) AC_NONNULL(1);
 /* A line for the rings only: the instance's, and the room's (or NULL). */
-void	receive_event(struct daemon *, struct room *, const char *text,
-	    size_t len) AC_NONNULL(1, 3);
+void	receive_event(struct daemon *, struct room *, const struct wire_msg *)
+	    AC_NONNULL(1, 3);
 /*
  * Put what identifies the messages of a box into a set: of its ring, and of
  * the newest so many files, a third of them in cur/. By two keys each.
@@ -351,10 +353,11 @@ struct verdict {
 	bool		 key_changed;	/* it is another key's */
 	bool		 encrypted;	/* inner has content, sig, in_reply_to */
 	bool		 again;		/* an encrypted one that came before */
+	bool		 has_inner;
 	const char	*enc_error;	/* why a box wasn't opened, or NULL */
 	unsigned char	 key[32];	/* of the sender, if verified */
 	struct buf	 text;		/* of inner */
-	struct wire_msg	 inner;
+	struct wire_msg	 inner;		/* large: only if there is one */
 };
 
 /* 0, or -ENOMEM. To be finished in any case. own: we sent it. */
@@ -363,11 +366,11 @@ int	judge_message(struct daemon *, const struct wire_msg *,
 	    AC_NONNULL(1, 2, 3, 5) AC_MUST_CHECK;
 void	judge_fini(struct verdict *) AC_NONNULL(1);
 /*
- * Append the text without its closing brace and without what is ours to say,
- * and then what the verdict (NULL: none is due) says. As wire_copy_without().
+ * Append the message without its closing brace and without what is ours to
+ * say, and then what the verdict (NULL: none is due) says. 0 or -ENOMEM.
  */
-int	judge_print(const struct verdict *, const char *text, size_t len,
-	    struct buf *line) AC_NONNULL(2, 4) AC_MUST_CHECK;
+int	judge_print(const struct verdict *, const struct wire_msg *,
+	    struct buf *line) AC_NONNULL(2, 3) AC_MUST_CHECK;
 /* It is staged: the same box isn't opened again. */
 void	judge_staged(struct daemon *, const struct wire_msg *,
 	    const struct verdict *, bool own, uint64_t mailbox_seq)
@@ -424,8 +427,8 @@ void	room_offline(struct daemon *) AC_NONNULL(1);
 int64_t	room_due(struct daemon *, int64_t now_ms) AC_NONNULL(1);
 void	room_tick(struct daemon *) AC_NONNULL(1);
 /* JOINED, LEFT, AGENT_*, GAP, NICK_CHANGED, PRESENCE_CHANGED. */
-void	room_message(struct daemon *, const struct wire_msg *,
-	    const char *text, size_t len) AC_NONNULL(1, 2, 3);
+void	room_message(struct daemon *, const struct wire_msg *)
+	    AC_NONNULL(1, 2);
 /* An ERROR: true if it was the answer to a JOIN or CREATE_CHANNEL of ours. */
 bool	room_error(struct daemon *, const struct wire_msg *) AC_NONNULL(1, 2);
 /* May a message be sent to this target now, or is a join pending? */

@@ -202,6 +202,8 @@ put_compact(struct buf *b, const char *raw, size_t len)
 	const char *p = raw, *end = raw + len, *run = raw;
 	bool in_string = false;
 
+	if (len > 0 && *raw == '"')
+		p = end;	/* a string has no parts */
 	for (; p < end; p++) {
 		if (*p == '"') {
 			in_string = !in_string;
@@ -220,10 +222,7 @@ void
 wire_put_raw(struct buf *b, enum wire_field f, const char *raw, size_t len)
 {
 	put_key(b, f);
-	if (len > 0 && *raw == '"')
-		buf_add(b, raw, len);	/* a string has no parts */
-	else
-		put_compact(b, raw, len);
+	put_compact(b, raw, len);
 }
 
 static bool
@@ -239,17 +238,13 @@ is_named(const struct scan_str *key, const enum wire_field *f, size_t count)
 	return false;
 }
 
-int
-wire_copy_without(struct buf *b, const char *text, size_t len,
-    const enum wire_field *f, size_t count)
+static int
+copy_members(struct buf *b, const struct scan *scan, const enum wire_field *f,
+    size_t count)
 {
-	struct scan scan = SCAN_INIT;
-	int rc = scan_object(&scan, text, len, &scan_relay);
-
-	if (rc == 0)
-		buf_addc(b, '{');
-	for (size_t i = 0; rc == 0 && i < scan.count; i++) {
-		const struct scan_member *mem = &scan.member[i];
+	buf_addc(b, '{');
+	for (size_t i = 0; i < scan->count; i++) {
+		const struct scan_member *mem = &scan->member[i];
 
 		if (is_named(&mem->key, f, count))
 			continue;
@@ -258,6 +253,25 @@ wire_copy_without(struct buf *b, const char *text, size_t len,
 		buf_addc(b, ':');
 		put_compact(b, mem->raw, mem->raw_len);
 	}
+	return buf_err(b);
+}
+
+int
+wire_copy_without(struct buf *b, const char *text, size_t len,
+    const enum wire_field *f, size_t count)
+{
+	struct scan scan = SCAN_INIT;
+	int rc = scan_object(&scan, text, len, &scan_relay);
+
+	if (rc == 0)
+		rc = copy_members(b, &scan, f, count);
 	scan_fini(&scan);
-	return rc < 0 ? rc : buf_err(b);
+	return rc;
+}
+
+int
+wire_msg_copy_without(struct buf *b, const struct wire_msg *m,
+    const enum wire_field *f, size_t count)
+{
+	return copy_members(b, scan_of(m), f, count);
 }

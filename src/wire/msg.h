@@ -227,6 +227,10 @@ int	wire_unfold(struct wire_msg *, struct wire_value *)
 int	wire_copy_without(struct buf *out, const char *text, size_t len,
 	    const enum wire_field *, size_t count)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
+/* The same of the text that a message was read from. 0; -ENOMEM. */
+int	wire_msg_copy_without(struct buf *out, const struct wire_msg *,
+	    const enum wire_field *, size_t count)
+	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 
 const char *wire_type_name(enum wire_type);	/* "MSG" */
 const char *wire_field_name(enum wire_field);	/* "in_reply_to" */

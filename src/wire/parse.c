@@ -415,6 +415,14 @@ wire_find(const struct wire_msg *m, const char *key)
 	return (struct wire_value){ .kind = WIRE_ABSENT };
 }
 
+const struct scan *
+scan_of(const struct wire_msg *m)
+{
+	const struct doc *doc = m->doc;
+
+	return &doc->scan;
+}
+
 int
 wire_unfold(struct wire_msg *m, struct wire_value *v)
 {

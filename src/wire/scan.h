@@ -81,6 +81,13 @@ void	scan_reset(struct scan *) AC_NONNULL(1);
 int	scan_object(struct scan *, const char *text, size_t len,
 	    const struct scan_limits *) AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
 
+/* --------------------------------------------------------------- parse.c */
+
+struct wire_msg;
+
+/* Of the text that a message was read from, as long as it is borrowed. */
+const struct scan *scan_of(const struct wire_msg *) AC_NONNULL(1);
+
 /* ----------------------------------------------------------------- num.c */
 
 /* Bytes of the JSON number at p, 0 if there is none; its nearest double. */

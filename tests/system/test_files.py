@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import pytest
@@ -409,6 +410,42 @@ def test_leaving_and_joining_again(relay, anna, bert):
         until(lambda: len(members(relay, channel)) == 2, "bert back")
     sh("echo welcome back > '%s/out/x'" % channel, anna.dir)
     bert.received(channel, "welcome back")
+
+
+def test_a_channel_may_be_left_in_a_flood(started):
+    """Large batches are published by another thread, who is in the box."""
+    relay = started(Relay("--rate", "1e9", "--rate-burst", "1e9",
+                          "--queue-max", "64M"))
+    d = started(Daemon(relay.url, "--channels", "#stay,#leave",
+                       root=directory("root"), name="anna"))
+    for box in ("#stay", "#leave"):
+        until(lambda: len(roster(d, box)) == 1, "the roster of " + box)
+    talker = Agent(relay, "talker")
+    for box in ("#stay", "#leave"):
+        talker.join(box)
+    os.kill(d.pid, signal.SIGSTOP)
+    talker.send_many({"type": "MSG", "to": box, "content": "m%d" % n}
+                     for n in range(3000) for box in ("#stay", "#leave"))
+    talker.send("PING")
+    talker.expect("PONG")
+    os.kill(d.pid, signal.SIGCONT)
+    until(lambda: os.listdir(d.box("#leave") / "new"), "the first",
+          every=0.001)
+    # As an agent would: again, while files still come.
+    until(lambda: subprocess.run(["rm", "-r", d.box("#leave")],
+                                 capture_output=True).returncode == 0,
+          "rm -r")
+    until(lambda: len(d.new("#stay")) >= 3000,
+          lambda: "3000, has %d" % len(d.new("#stay")), timeout=60, every=0.1)
+    assert [m["content"] for m in d.new("#stay")] == [
+        "m%d" % n for n in range(3000)]
+    assert os.listdir(d.box("#stay") / "tmp") == []
+    until(lambda: members(relay, "#leave") == [talker.id], "anna gone")
+    sh("mkdir '#leave'", d.dir)
+    until(lambda: len(members(relay, "#leave")) == 2, "anna back")
+    talker.msg("#leave", "welcome back")
+    d.received("#leave", "welcome back")
+    talker.close()
 
 
 def test_a_refused_join_leaves_the_reason(relay, anna):

@@ -403,6 +403,16 @@ copies_all_but_the_named_fields(void **state)
 	    drop, 3, "{\"fro\":1,\"from_name\":2,\"From\":3");
 
 	static const char in[] = "{\"type\":\"MSG\",\"from\":\"@x\"}";
+	struct wire_msg m;
+
+	wire_msg_init(&m);
+	assert_int_equal(wire_parse(&m, in, sizeof(in) - 1, WIRE_FROM_CLIENT),
+	    AC_E_INVALID_MSG);
+	assert_int_equal(wire_parse_object(&m, in, sizeof(in) - 1), 0);
+	assert_int_equal(wire_msg_copy_without(&b, &m, drop, 3), 0);
+	assert_buf(&b, "{\"type\":\"MSG\"");
+	wire_msg_fini(&m);
+	buf_clear(&b);
 
 	assert_int_equal(wire_copy_without(&b, in, sizeof(in) - 1, drop, 3),
 	    0);
