@@ -276,8 +276,7 @@ def commands(where, scale):
 def watches(pid):
     """Has it an inotify descriptor?"""
     try:
-        return any("inotify" in os.readlink("/proc/%d/fd/%s" % (pid, fd))
-                   for fd in os.listdir("/proc/%d/fd" % pid))
+        return any("inotify" in x for x in harness.open_files(pid))
     except OSError:
         return False
 

@@ -267,14 +267,8 @@ def reconnects(clients, seed=0):
     relay = harness.Relay(*harness.FAST, "--max-unidentified", "0")
 
     def sockets():
-        found = 0
-        for fd in os.listdir("/proc/%d/fd" % relay.pid):
-            try:
-                found += os.readlink("/proc/%d/fd/%s" % (
-                    relay.pid, fd)).startswith("socket:")
-            except FileNotFoundError:
-                pass
-        return found
+        return sum(x.startswith("socket:")
+                   for x in harness.open_files(relay.pid))
     a, b = pair(account, relay)
     work(a, b, 0.02)
     before = sockets()

@@ -58,6 +58,17 @@ def until(probe, what, timeout=DEADLINE, every=0.005):
         time.sleep(every)
 
 
+def open_files(pid):
+    """What its descriptors lead to: paths, "socket:[123]", and so on."""
+    out = []
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            out.append(os.readlink("/proc/%d/fd/%s" % (pid, fd)))
+        except FileNotFoundError:       # closed since it was listed
+            pass
+    return out
+
+
 def load(path):
     """A JSON file that is replaced by rename: its value, None if absent."""
     try:

@@ -52,8 +52,7 @@ class Duo:
 def watches(pid):
     """Has it opened inotify, and stands it in poll()?"""
     try:
-        fds = [os.readlink("/proc/%d/fd/%s" % (pid, fd))
-               for fd in os.listdir("/proc/%d/fd" % pid)]
+        fds = harness.open_files(pid)
         with open("/proc/%d/wchan" % pid) as f:
             asleep = f.read()
     except OSError:

@@ -130,8 +130,7 @@ def other(started, relay):
 def test_poll_works_without_inotify(started, relay, other):
     d = started(Daemon(relay.url, "--poll", root=directory("root")))
     until(lambda: (d.dir / "#general" / "agents").exists(), "to have joined")
-    fds = pathlib.Path("/proc/%d/fd" % d.pid)
-    assert not [x for x in fds.iterdir() if "inotify" in os.readlink(x)]
+    assert not [x for x in harness.open_files(d.pid) if "inotify" in x]
     talk(d, other, "poll")
 
 
