@@ -219,7 +219,6 @@ put_record(struct journal *j, uint8_t type, const struct iovec *iov,
 	uint64_t pos = j->end + j->batch.len;
 	size_t size = journal_size(len);
 	uint8_t *head, *p;
-	uint32_t crc;
 
 	head = (uint8_t *)buf_reserve(&j->batch, size);
 	if (head == NULL)
@@ -227,16 +226,15 @@ put_record(struct journal *j, uint8_t type, const struct iovec *iov,
 	memset(head, 0, JOURNAL_HEAD);
 	head[8] = type;
 	p = head + JOURNAL_HEAD;
-	crc = journal_crc(pos, head);
 	for (int i = 0; i < iovcnt; i++) {
 		if (iov[i].iov_len == 0)
 			continue;
 		memcpy(p, iov[i].iov_base, iov[i].iov_len);
-		crc = crc32c(crc, p, iov[i].iov_len);
 		p += iov[i].iov_len;
 	}
 	put_le32(head, (uint32_t)len);
-	put_le32(head + 4, crc);
+	put_le32(head + 4, crc32c(journal_crc(pos, head), head + JOURNAL_HEAD,
+	    len));
 	memset(p, 0, (size_t)(head + size - p));
 	j->batch.len += size;
 	return pos;

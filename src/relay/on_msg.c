@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 
 /* A message on its way: what its JSON and its record are made of. */
@@ -168,7 +167,7 @@ send_chan(struct peer *p, const struct wire_msg *m)
 	    r->number + 1 };
 	struct chan *c = chan_find(r, to->s, to->len);
 	struct rec_head h;
-	int64_t now = clock_wall_ms();
+	int64_t now = turn_wall_ms(r);
 	int rc;
 
 	if (c == NULL || !chan_visible(c, p))
@@ -202,7 +201,7 @@ send_dm(struct peer *p, const char *to, size_t len,
 	struct relay *r = p->relay;
 	struct agent *agent = agent_by_id(r, to, len);
 	struct peer *target = map_get(&r->online, to, len);
-	struct outgoing o = { to, len, content, m, 0, clock_wall_ms(),
+	struct outgoing o = { to, len, content, m, 0, turn_wall_ms(r),
 	    r->number + 1 };
 	struct rec_head h;
 	int rc;

@@ -27,8 +27,15 @@ rec_put_u64(struct buf *b, uint64_t v)
 void
 rec_put_str(struct buf *b, const char *s, size_t len)
 {
-	rec_put_u8(b, (uint8_t)len);
-	buf_add(b, s, (uint8_t)len);
+	unsigned char n = (unsigned char)len;
+	char *at = buf_reserve(b, 1 + (size_t)n);
+
+	if (at == NULL)
+		return;
+	at[0] = (char)n;
+	memcpy(at + 1, s, n);
+	at[1 + n] = '\0';
+	b->len += 1 + (size_t)n;
 }
 
 void

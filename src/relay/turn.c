@@ -38,6 +38,7 @@ struct turn {
 	bool		 records;	/* something else is in the batch */
 	bool		 broken;	/* the batch holds what was not noted */
 	bool		 committing;
+	int64_t		 wall_ms;	/* what is said in it is said now; 0 */
 };
 
 int
@@ -55,6 +56,16 @@ turn_free(struct relay *r)
 	free(r->turn->notes);
 	free(r->turn);
 	r->turn = NULL;
+}
+
+int64_t
+turn_wall_ms(struct relay *r)
+{
+	struct turn *t = r->turn;
+
+	if (t->wall_ms == 0)
+		t->wall_ms = clock_wall_ms();
+	return t->wall_ms;
 }
 
 void
@@ -543,6 +554,7 @@ turn_end(struct relay *r)
 			turn_synced(r);
 		flush_dirty(r);
 	} while (r->fatal == 0 && tend_sync(r));
+	r->turn->wall_ms = 0;
 	if (r->fatal != 0)
 		loop_end(r);
 	for (int i = 0; i < SHARES; i++) {

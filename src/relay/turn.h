@@ -48,6 +48,8 @@ void	turn_break(struct relay *) AC_NONNULL(1);
 int	turn_commit(struct relay *) AC_NONNULL(1);
 /* Commit, flush the peers. At the end of each loop turn. */
 void	turn_end(struct relay *) AC_NONNULL(1);
+/* The wall clock in ms, the same for all of a turn. */
+int64_t	turn_wall_ms(struct relay *) AC_NONNULL(1);
 /* This peer is to hear when the record before position j is stored. */
 void	turn_owe_stored(struct relay *, struct peer *, uint64_t j)
 	    AC_NONNULL(1, 2);

@@ -52,8 +52,15 @@ void
 wire_json_str(struct buf *b, const char *s, size_t len)
 {
 	const char *end = s + len, *run = s;
+	char *at = buf_reserve(b, len + 2);
 
-	buf_reserve(b, len + 2);	/* most often all there is to grow */
+	if (at != NULL && utf8_skip_plain(s, end) == end) {
+		*at++ = '"';		/* most often, and in one piece */
+		memcpy(at, s, len);
+		memcpy(at + len, "\"", 2);
+		b->len += len + 2;
+		return;
+	}
 	buf_addc(b, '"');
 	while (s < end) {
 		size_t n;
@@ -108,12 +115,22 @@ wire_json_count(struct buf *b, const char *key, uint64_t n)
 void
 wire_json_int(struct buf *b, int64_t n)
 {
+	static const char pairs[] =
+	    "0001020304050607080910111213141516171819"
+	    "2021222324252627282930313233343536373839"
+	    "4041424344454647484950515253545556575859"
+	    "6061626364656667686970717273747576777879"
+	    "8081828384858687888990919293949596979899";
 	char text[24], *end = text + sizeof(text), *p = end;
 	uint64_t u = n < 0 ? -(uint64_t)n : (uint64_t)n;
 
-	do
-		*--p = (char)('0' + u % 10);
-	while ((u /= 10) != 0);
+	/* Each message has four: two digits for one division. */
+	for (; u >= 100; u /= 100)
+		p = memcpy(p - 2, pairs + u % 100 * 2, 2);
+	if (u >= 10)
+		p = memcpy(p - 2, pairs + u * 2, 2);
+	else
+		*--p = (char)('0' + u);
 	if (n < 0)
 		*--p = '-';
 	buf_add(b, p, (size_t)(end - p));

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
+
+#include "base/le.h"
 
 /*
  * Bytes of the well-formed sequence at p (Unicode, table 3-7: nothing
@@ -53,25 +54,37 @@ utf8_plain(unsigned char c)
 }
 
 /*
+ * Of eight bytes, the first in the lowest place: which are not plain? A flag
+ * is wrong only behind a right one, from where the subtraction borrowed.
+ */
+static inline uint64_t
+utf8_odd(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
+	uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
+
+	return (w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & tops;
+}
+
+/*
  * The first byte in p .. end that is not plain; end if all are. Eight at a
  * time: most of what is said is long runs of plain bytes.
  */
 static inline const char *
 utf8_skip_plain(const char *p, const char *end)
 {
-	const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
+	const char *begin = p;
+	uint64_t odd;
 
-	while (end - p >= 8) {
-		uint64_t w, quote, slash;
-
-		memcpy(&w, p, 8);
-		quote = w ^ ones * '"';
-		slash = w ^ ones * '\\';
-		/* Bytes borrow only from behind one that has been found. */
-		if (((w | (w - ones * 0x20) | (quote - ones) |
-		    (slash - ones)) & tops) != 0)
-			break;
-		p += 8;
+	for (; end - p >= 8; p += 8) {
+		odd = utf8_odd(get_le64(p));
+		if (odd != 0)
+			return p + __builtin_ctzll(odd) / 8;
+	}
+	if (end - begin >= 8 && p < end) {
+		/* Those before p once more: they are plain. */
+		odd = utf8_odd(get_le64(end - 8));
+		return odd != 0 ? end - 8 + __builtin_ctzll(odd) / 8 : end;
 	}
 	while (p < end && utf8_plain((unsigned char)*p))
 		p++;

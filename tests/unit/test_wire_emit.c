@@ -372,6 +372,60 @@ failure_to_grow_shows_at_the_end(void **state)
 	buf_fini(&b);
 }
 
+/* Whatever its length, and wherever in it what can't stand for itself is. */
+static void
+an_odd_byte_is_found_at_every_place(void **state)
+{
+	static const struct {
+		char byte;
+		const char *printed;
+	} odd[] = {
+		{ '"', "\\\"" }, { '\\', "\\\\" }, { '\n', "\\n" },
+		{ '\x1f', "\\u001f" }, { '\xff', "\xef\xbf\xbd" },
+		{ '\x7f', "\x7f" }, { ' ', " " }, { '#', "#" }, { ']', "]" }
+	};
+	struct buf b = BUF_INIT;
+	char in[40], want[64];
+
+	(void)state;
+	for (size_t len = 1; len < sizeof(in); len++)
+		for (size_t at = 0; at < len; at++)
+			for (size_t i = 0; i < AC_COUNTOF(odd); i++) {
+				/* What follows is one off from the quotes. */
+				memset(in, at % 2 ? '#' : ']', len);
+				in[at] = odd[i].byte;
+				snprintf(want, sizeof(want), "\"%.*s%s%.*s\"",
+				    (int)at, in, odd[i].printed,
+				    (int)(len - at - 1), in + at + 1);
+				wire_json_str(&b, in, len);
+				assert_buf(&b, want);
+				buf_clear(&b);
+			}
+	buf_fini(&b);
+}
+
+static void
+whole_numbers_of_every_length(void **state)
+{
+	struct buf b = BUF_INIT;
+	char want[32];
+
+	(void)state;
+	for (int64_t n = 1; n <= INT64_MAX / 10; n *= 10)
+		for (int64_t d = -1; d <= 1; d++)
+			for (int sign = -1; sign <= 1; sign += 2) {
+				wire_json_int(&b, sign * (n + d));
+				snprintf(want, sizeof(want), "%lld",
+				    (long long)(sign * (n + d)));
+				assert_buf(&b, want);
+				buf_clear(&b);
+			}
+	wire_json_int(&b, INT64_MAX);
+	wire_json_int(&b, INT64_MIN);
+	assert_buf(&b, "9223372036854775807-9223372036854775808");
+	buf_fini(&b);
+}
+
 /* ---------------------------------------------------------------- copying */
 
 static void
@@ -524,6 +578,8 @@ main(void)
 		cmocka_unit_test(bytes_that_are_no_text_are_replaced),
 		cmocka_unit_test(what_is_printed_is_parsed_again),
 		cmocka_unit_test(failure_to_grow_shows_at_the_end),
+		cmocka_unit_test(an_odd_byte_is_found_at_every_place),
+		cmocka_unit_test(whole_numbers_of_every_length),
 		cmocka_unit_test(copies_all_but_the_named_fields),
 		cmocka_unit_test(names_are_letters_digits_and_two_signs),
 		cmocka_unit_test(utf8_is_well_formed_or_not),
