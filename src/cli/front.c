@@ -1,6 +1,7 @@
 /*
  * front.c - the program as it is called: what takes files alone is done
- * here, anything else by the whole program, which takes our place.
+ * here, anything else by another program, which takes our place: that of the
+ * two that stay (resident.c), or the whole one (main.c).
  *
  * A relay's TLS, event loops and terminal are seventeen shared libraries, and
  * to load and link them takes three times as long as to drop a file in a
@@ -44,11 +45,11 @@ self(char *path, size_t size)
 }
 
 /*
- * Where is the whole program? Installed, beside us however deep below a
+ * Where is the other program? Installed, beside us however deep below a
  * DESTDIR that is; in a build tree, where that makes it.
  */
 static int
-whole(char *path, size_t size)
+find_other(const char *name, char *path, size_t size)
 {
 	static const char here[] = BINDIR "/agentchat";
 	char me[PATH_MAX];
@@ -60,28 +61,31 @@ whole(char *path, size_t size)
 	len = strlen(me);
 	if (len >= sizeof(here) - 1 &&
 	    strcmp(me + len - (sizeof(here) - 1), here) == 0)
-		n = snprintf(path, size, "%.*s" PKGLIBEXECDIR "/agentchat",
-		    (int)(len - (sizeof(here) - 1)), me);
+		n = snprintf(path, size, "%.*s" PKGLIBEXECDIR "/%s",
+		    (int)(len - (sizeof(here) - 1)), me, name);
 	else
-		n = snprintf(path, size, "%.*s/src/cli/agentchat",
-		    (int)(strrchr(me, '/') - me), me);
+		n = snprintf(path, size, "%.*s/src/cli/%s",
+		    (int)(strrchr(me, '/') - me), me, name);
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
 static int
-run_whole(void)
+run_other(const char *name)
 {
 	char path[PATH_MAX];
-	int rc = whole(path, sizeof(path));
+	int rc = find_other(name, path, sizeof(path));
 
 	if (rc == 0) {
 		execv(path, line);
 		rc = -errno;
-		if (rc == -ENOENT)
-			execv(PKGLIBEXECDIR "/agentchat", line);
+	}
+	if (rc == -ENOENT) {
+		snprintf(path, sizeof(path), PKGLIBEXECDIR "/%s", name);
+		execv(path, line);
+		rc = -errno;
 	}
 	fprintf(stderr, "agentchat: the rest of the program, "
-	    PKGLIBEXECDIR "/agentchat: %s: install it again, whole\n",
+	    PKGLIBEXECDIR "/%s: %s: install it again, whole\n", name,
 	    ac_strerror(rc));
 	return EXIT_FAILED;
 }
@@ -92,7 +96,7 @@ send_remote(const struct cmd_line *cl, struct letter *l)
 {
 	(void)cl;
 	(void)l;
-	return run_whole();
+	return run_other("agentchat");
 }
 
 int
@@ -108,5 +112,8 @@ main(int argc, char **argv)
 		if (strcmp(table[i]->name, argv[1]) == 0)
 			return out_init() == -1 ? EXIT_FAILED :
 			    table[i]->run(table[i], argc - 1, argv + 1);
-	return run_whole();
+	if (argc > 1 && (strcmp(argv[1], "daemon") == 0 ||
+	    strcmp(argv[1], "serve") == 0))
+		return run_other("agentchatd");
+	return run_other("agentchat");
 }

@@ -63,8 +63,9 @@ libcli_la_CFLAGS = $(AM_CFLAGS) $(EDIT_CFLAGS)
 libcli_la_LIBADD = $(EDIT_LIBS) librelay.la libdaemon.la libdeploy.la liblib.la libledger.la libident.la libwire.la \
 	libspool.la libbase.la
 
-# The program twice: small as it is called, whole as that calls it (front.c).
-# The linker leaves out of the small one what nothing in it refers to.
+# The program three times: small as it is called, whole as that calls it, and
+# what of it stays, relay and daemon (front.c). The linker leaves out of the
+# small ones what nothing in them refers to.
 bin_PROGRAMS += agentchat
 agentchat_SOURCES = %D%/front.c
 agentchat_CPPFLAGS = $(AM_CPPFLAGS) -DBINDIR='"$(bindir)"' \
@@ -72,9 +73,12 @@ agentchat_CPPFLAGS = $(AM_CPPFLAGS) -DBINDIR='"$(bindir)"' \
 agentchat_LDFLAGS = $(AM_LDFLAGS) -Wl,--as-needed
 agentchat_LDADD = libcli.la
 
-pkglibexec_PROGRAMS = %D%/agentchat
+pkglibexec_PROGRAMS = %D%/agentchat %D%/agentchatd
 src_cli_agentchat_SOURCES = %D%/main.c
 src_cli_agentchat_LDADD = libcli.la
+src_cli_agentchatd_SOURCES = %D%/resident.c
+src_cli_agentchatd_LDFLAGS = $(AM_LDFLAGS) -Wl,--as-needed
+src_cli_agentchatd_LDADD = libcli.la
 
 # The program prints its own completions; one built for another machine can't
 # be run here, and is installed without.

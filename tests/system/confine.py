@@ -128,9 +128,10 @@ def arrange(unit, program, state):
         read_only()
     mount("mnt", "/mnt", "tmpfs", 0, "mode=755")
     show(program, "/mnt/agentchat")
-    whole = pathlib.Path(program).parent / "src/cli/agentchat"
-    if whole.exists():
-        show(whole, "/mnt/src/cli/agentchat")
+    for name in ("src/cli/agentchat", "src/cli/agentchatd"):
+        other = pathlib.Path(program).parent / name
+        if other.exists():
+            show(other, "/mnt/" + name)
     pathlib.Path("/mnt/state").mkdir()
     bind(state, "/mnt/state", MS["nosuid"])
     os.chown("/mnt/state", UID, UID)

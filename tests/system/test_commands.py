@@ -3,6 +3,7 @@ the finer points, beside the exit codes."""
 
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -82,10 +83,18 @@ def test_commands_through_files_load_no_network(duo, tmp_path):
         p = run(*line, *where, program=small)
         assert p.code == 0, p.err
     duo.friend.expect("MSG", content="by the small one")
-    for line in (("serve",), ("help",), (),
+    for line in (("serve",), ("daemon",), ("help",), (),
                  ("send", "ws://127.0.0.1:1", "#general", "-")):
         p = run(*line, program=small)
         assert p.code == 1 and "install it again" in p.err, p.err
+
+
+def test_who_stays_loads_no_terminal(duo, relay):
+    for pid in (relay.pid, duo.d.pid):
+        maps = pathlib.Path("/proc/%d/maps" % pid).read_text()
+        assert "/libwebsockets." in maps
+        for library in ("edit", "tinfo", "yaml"):
+            assert "/lib%s" % library not in maps
 
 
 def test_send_takes_standard_input_whole(relay, duo):
