@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
 	%D%/ask.c \
+	%D%/batch.c %D%/batch.h \
 	%D%/bridge.c \
 	%D%/check.c %D%/check_ring.c %D%/check_int.h \
 	%D%/collect.c \

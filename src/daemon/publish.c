@@ -6,10 +6,6 @@
  * rings, its files are published, and only then is the mailbox acknowledged
  * (the order is spool.h's).
  *
- * To sync everything costs a file system the more the more its other users
- * write. So files are held open, and of a few the bytes are synced one by one:
- * the cursor's sync, which is to come anyway, has their names with it.
- *
  * Of a flood the worker does the renames as well, so that the next batch can
  * be staged meanwhile; a lone message would wait longer for the worker than
  * for its rename.
@@ -19,10 +15,8 @@
 #include "daemon/state.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -34,69 +28,9 @@
 #define FLOOD_MS	2		/* and as long as in this time */
 #define FLOOD_GROWTH	32		/* so many more come, */
 #define FLOOD_BATCH	500		/* up to so many are gathered */
-#define SYNC_SINGLY	16		/* files; of more, everything */
 #define FILES_PLENTY	8192		/* descriptors: hundreds may be held */
 #define BATCH_BYTES_MAX	(2 << 20)	/* then the relay waits */
 #define CURSOR_FILE_LEN	(64 << 10)	/* then it is written anew */
-
-/* --------------------------------------------------------------- batches */
-
-static void
-batch_init(struct batch *b)
-{
-	b->head = NULL;
-	b->tail = &b->head;
-	b->count = b->bytes = b->held = 0;
-	b->deep = false;
-}
-
-/* The worker's while it has the batch. */
-static void
-batch_let_go(struct batch *b)
-{
-	for (struct staged *s = b->head; s != NULL && b->held > 0; s = s->next)
-		if (s->fd != -1) {
-			close(s->fd);
-			s->fd = -1;
-			b->held--;
-		}
-}
-
-static void
-batch_fini(struct batch *b)
-{
-	struct staged *s;
-
-	batch_let_go(b);
-	while ((s = b->head) != NULL) {
-		b->head = s->next;
-		free(s);
-	}
-	batch_init(b);
-}
-
-static void
-batch_add(struct batch *b, struct staged *s)
-{
-	if (s->fd != -1)
-		b->held++;
-	else		/* who knows what became of its file */
-		b->deep = b->deep || !s->published;
-	s->next = NULL;
-	*b->tail = s;
-	b->tail = &s->next;
-	b->count++;
-	b->bytes += s->len;
-}
-
-static void
-batch_move(struct batch *to, struct batch *from)
-{
-	*to = *from;
-	if (to->head == NULL)
-		to->tail = &to->head;
-	batch_init(from);
-}
 
 static struct spool_box *
 box_of(struct daemon *d, const char *name)
@@ -126,30 +60,7 @@ publish_disk_full(struct daemon *d, int rc)
 
 /* ------------------------------------------------------- sync and publish */
 
-/* On the worker's thread, as all that it calls. */
-static int
-move_job(struct receiver *rx)
-{
-	for (struct staged *s = rx->current.head; s != NULL; s = s->next)
-		s->moved = s->planned && spool_move(&s->move, s->name) == 0;
-	return 0;
-}
-
-/* -ENOSYS: one by one isn't the way. */
-static int
-sync_singly(const struct batch *b)
-{
-	int fds[SYNC_SINGLY];
-	size_t n = 0;
-
-	if (b->deep || b->held > SYNC_SINGLY)
-		return -ENOSYS;
-	for (struct staged *s = b->head; s != NULL; s = s->next)
-		if (s->fd != -1)
-			fds[n++] = s->fd;
-	return spool_sync_files(fds, n);
-}
-
+/* On the worker's thread. */
 static int
 sync_job(struct daemon *d)
 {
@@ -157,10 +68,7 @@ sync_job(struct daemon *d)
 	int dir = spool_dir(d->sp), rc;
 
 	rx->cursor_rc = 0;
-	rc = sync_singly(&rx->current);
-	if (rc == -ENOSYS || rc == -EPERM)
-		rc = spool_sync(d->sp);
-	batch_let_go(&rx->current);
+	rc = batch_sync(&rx->current, d->sp);
 	if (rc < 0 || rx->cursor_text.len == 0)
 		return rc;
 	rx->cursor_rc = rx->cursor_whole ?
@@ -176,7 +84,10 @@ job(void *arg)
 {
 	struct daemon *d = arg;
 
-	return d->rx.moving ? move_job(&d->rx) : sync_job(d);
+	if (!d->rx.moving)
+		return sync_job(d);
+	batch_rename(&d->rx.current);
+	return 0;
 }
 
 /* What of the cursor is to be written: 0, or -ENOMEM, and that is the end. */
@@ -228,7 +139,7 @@ start_batch(struct daemon *d)
 		return;		/* the end of the one under way comes here */
 	if (rx->next.head == NULL && !rx->cursor_dirty)
 		return;
-	batch_move(&rx->current, &rx->next);
+	batch_take(&rx->current, &rx->next);
 	rx->last_count = rx->current.count;
 	rx->waited = 0;
 	advance_cursor(d);
@@ -601,7 +512,7 @@ publish_init(struct daemon *d)
 	rx->cursor.renew = true;	/* there may be no file */
 	rx->next.deep = true;	/* what recover_box() shows isn't synced */
 	rx->may_hold = getrlimit(RLIMIT_NOFILE, &rl) == 0 &&
-	    rl.rlim_cur >= FILES_PLENTY ? FLOOD_BATCH : SYNC_SINGLY;
+	    rl.rlim_cur >= FILES_PLENTY ? FLOOD_BATCH : BATCH_SINGLY;
 	rc = loop_timer_new(&rx->kick, d->loop, kicked, d);
 	if (rc == 0)
 		rc = loop_timer_new(&rx->retry, d->loop, retried, d);

@@ -9,6 +9,7 @@
  *	trust.c once.c	whose key is whose; which boxes were opened before
  *	ask.c		the key of whom something is to be encrypted for
  *	publish.c	staged file to new/ (the order: spool/spool.h)
+ *	batch.c		many of them together (batch.h)
  *	recover.c	what a crash left between two of those steps
  *	room.c		channels: join, leave, refusals, rosters
  *	resume.c	which message of a channel comes next
@@ -30,6 +31,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "daemon/batch.h"
 #include "daemon/cursor.h"
 #include "daemon/daemon.h"
 #include "daemon/item.h"
@@ -42,33 +44,6 @@
 #include "wire/msg.h"
 
 /* ------------------------------------------------------------- receiving */
-
-/* A message in tmp/, on its way to new/ or cur/. */
-struct staged {
-	struct staged	*next;
-	char		 box[SPOOL_BOX_MAX];
-	char		 name[SPOOL_NAME_MAX];
-	char		 epoch[CURSOR_EPOCH_MAX];
-	uint64_t	 seq;		/* of its channel; 0: none */
-	uint64_t	 mailbox_seq;	/* 0: none */
-	uint64_t	 local;		/* our counter, for one without seq */
-	bool		 read;		/* our own: to cur/ */
-	bool		 in_rings, published;
-	/* The worker's while it is busy: */
-	int		 fd;		/* of the file, if it is held; or -1 */
-	bool		 planned, moved;
-	struct spool_move move;
-	size_t		 len;
-	char		 line[];	/* without newline */
-};
-
-struct batch {
-	struct staged	*head, **tail;
-	size_t		 count, bytes;
-	size_t		 held;		/* so many of its files are open */
-	bool		 deep;		/* everything is to be synced: it has
-					   other files, or left more elsewhere */
-};
 
 struct receiver {
 	struct batch	 next, current;
