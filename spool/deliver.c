@@ -315,22 +315,23 @@ spool_move_plan(struct spool_box *box, const char *name, bool read,
 	if (!spool_component_ok(name, strlen(name)) || box_gone(box) ||
 	    is_old(box, name))
 		return false;
-	move->from = box->sub[SPOOL_TMP];
-	move->to = box->sub[read ? SPOOL_CUR : SPOOL_NEW];
+	note_delivered(box, name);
+	box->move_looked = 0;
+	move->box = box;
+	move->to = read ? SPOOL_CUR : SPOOL_NEW;
 	return true;
 }
 
 int
-spool_move(const struct spool_move *move, const char *name)
+spool_move(const struct spool_move *move, const char *name, unsigned look)
 {
-	return fs_rename_noreplace(move->from, name, move->to, name);
-}
+	struct spool_box *box = move->box;
 
-int
-spool_moved(struct spool_box *box, const char *name)
-{
-	note_delivered(box, name);
-	return 0;
+	if (box->move_looked != look && spool_box_gone(box))
+		return -ESTALE;
+	box->move_looked = look;
+	return fs_rename_noreplace(box->sub[SPOOL_TMP], name,
+	    box->sub[move->to], name);
 }
 
 /*

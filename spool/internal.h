@@ -130,6 +130,7 @@ struct spool_box {
 	struct spool_id sub_id[SPOOL_SUBS];
 	struct timespec unchanged;	/* box_gone()'s; 0: look again */
 	unsigned looked;		/* sp->glance when it last was there */
+	unsigned move_looked;		/* the same of spool_move(), its own */
 	bool	 listed;		/* newest is known: deliver.c's */
 	char	 newest[SPOOL_NAME_MAX];
 	struct spool_ring *ring;	/* NULL until asked for */

@@ -258,23 +258,24 @@ int	spool_publish(struct spool_box *, const char *name, bool read)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
 
 /*
- * The same in three steps, so that a worker can do the renames of many.
+ * The same in two steps, so that a worker can do the renames of many.
  *
  * spool_move_plan	where the file is to go. False if that takes more than
  *			a rename: spool_publish() is for it
- * spool_move		the rename, on any thread; until it has returned the box
- *			must not be dropped. Whatever the error: spool_publish()
- *			knows what to do
- * spool_moved		it is done; on the spool's thread
+ * spool_move		the rename. One thread at a time, whichever; until it
+ *			has returned the box must not be dropped. Whatever the
+ *			error: spool_publish() knows what to do. -ESTALE: the
+ *			box is gone; it looks once for each number that look
+ *			has, not 0
  */
 struct spool_move {
-	int from, to;		/* borrowed descriptors of directories */
+	struct spool_box *box;
+	enum spool_sub	  to;
 };
 bool	spool_move_plan(struct spool_box *, const char *name, bool read,
 	    struct spool_move *) AC_NONNULL(1, 2, 4) AC_MUST_CHECK;
-int	spool_move(const struct spool_move *, const char *name)
+int	spool_move(const struct spool_move *, const char *name, unsigned look)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
-int	spool_moved(struct spool_box *, const char *name) AC_NONNULL(1, 2);
 
 /*
  * After a crash (see the essay): calls fn for each staged file of the box in

@@ -69,6 +69,16 @@ batch_take(struct batch *to, struct batch *from)
 	batch_init(from);
 }
 
+bool
+batch_shed(struct batch *b)
+{
+	if (b->held == 0)
+		return false;
+	b->deep = true;
+	let_go(b);
+	return true;
+}
+
 /* -ENOSYS: one by one isn't the way. */
 static int
 sync_singly(const struct batch *b)
@@ -96,8 +106,16 @@ batch_sync(struct batch *b, const struct spool *sp)
 }
 
 void
-batch_rename(struct batch *b)
+batch_rename(struct batch *b, const atomic_bool *stop)
 {
-	for (struct staged *s = b->head; s != NULL; s = s->next)
-		s->moved = s->planned && spool_move(&s->move, s->name) == 0;
+	unsigned n = 0;
+
+	for (struct staged *s = b->head; s != NULL && !*stop; s = s->next) {
+		if (s->published)
+			continue;
+		if (!s->planned ||
+		    spool_move(&s->move, s->name, n++ / BATCH_GLANCE + 1) < 0)
+			return;
+		s->moved = true;
+	}
 }

@@ -8,6 +8,7 @@
 #ifndef AC_DAEMON_BATCH_H
 #define AC_DAEMON_BATCH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,8 +29,8 @@ struct staged {
 	bool		 read;		/* our own: to cur/ */
 	bool		 in_rings, published;
 	int		 fd;		/* of the file, if it is held; or -1 */
-	bool		 planned;	/* move says where it goes, and */
-	bool		 moved;		/* there it is, by batch_rename() */
+	bool		 planned;	/* move says where it is to go, and */
+	bool		 moved;		/* batch_rename() has put it there */
 	struct spool_move move;
 	size_t		 len;
 	char		 line[];	/* without newline */
@@ -43,6 +44,9 @@ struct batch {
 					   other files, or left more elsewhere */
 };
 
+/* Files to be shown per look whether their box is there. */
+#define BATCH_GLANCE 32
+
 /* Files whose bytes are synced one by one; of more, everything is. */
 #define BATCH_SINGLY 16
 
@@ -54,10 +58,17 @@ void	batch_add(struct batch *, struct staged *) AC_NONNULL(1, 2);
 /* All of from, which is empty then; to is overwritten. */
 void	batch_take(struct batch *to, struct batch *from) AC_NONNULL(1, 2);
 
+/* Close its files: then all of it is to be synced. False: it has none open. */
+bool	batch_shed(struct batch *) AC_NONNULL(1);
+
 /* Make its files durable and close them. As spool_sync(). */
 int	batch_sync(struct batch *, const struct spool *)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
-/* Rename what is planned; what that fails for isn't moved. */
-void	batch_rename(struct batch *) AC_NONNULL(1);
+/*
+ * Rename in their order those that are planned, up to the first that isn't or
+ * for which it fails: so what is shown is shown in order. Or until *stop.
+ */
+void	batch_rename(struct batch *, const atomic_bool *stop)
+	    AC_NONNULL(1, 2);
 
 #endif

@@ -23,7 +23,6 @@
 
 #define RETRY_MS	2000
 #define OWN_MS		20		/* our own echo: nobody waits for it */
-#define GLANCE		32		/* files in new/ per look at the box */
 #define FLOOD		100		/* in one batch */
 #define FLOOD_MS	2		/* and as long as in this time */
 #define FLOOD_GROWTH	32		/* so many more come, */
@@ -80,13 +79,13 @@ sync_job(struct daemon *d)
 }
 
 static int
-job(void *arg)
+work(void *arg)
 {
 	struct daemon *d = arg;
 
 	if (!d->rx.moving)
 		return sync_job(d);
-	batch_rename(&d->rx.current);
+	batch_rename(&d->rx.current, &d->rx.stop);
 	return 0;
 }
 
@@ -217,11 +216,11 @@ static int
 publish_one(struct daemon *d, struct staged *s)
 {
 	struct spool_box *box = box_of(d, s->box);
-	int rc = -ESTALE;
+	int rc = 0;
 
-	if (box != NULL)
-		rc = s->moved ? spool_moved(box, s->name) :
-		    spool_publish(box, s->name, s->read);
+	if (!s->moved)
+		rc = box != NULL ? spool_publish(box, s->name, s->read) :
+		    -ESTALE;
 	if (daemon_disk_full(rc))
 		return rc;
 	s->published = true;
@@ -246,6 +245,10 @@ acknowledge(struct daemon *d)
 	if (!rx->ack_due || rx->published == 0 || !d->connected ||
 	    !d->info.caps_ack)
 		return;
+	/* A relay that counts anew would take an old number for its own. */
+	if (*d->info.epoch != '\0' &&
+	    strcmp(d->info.epoch, rx->mailbox_epoch) != 0)
+		return;
 	rx->ack_due = false;
 	wire_begin(&b, WIRE_ACK);
 	wire_put_int(&b, WF_MAILBOX_SEQ, (int64_t)rx->published);
@@ -266,61 +269,15 @@ plan_moves(struct daemon *d)
 
 	if (rx->current.count < FLOOD)
 		return false;
+	rx->stop = false;
 	for (struct staged *s = rx->current.head; s != NULL; s = s->next) {
-		if (n++ % GLANCE == 0)
+		if (n++ % BATCH_GLANCE == 0)
 			spool_glance(d->sp);
 		box = s->published ? NULL : box_of(d, s->box);
 		s->planned = box != NULL &&
 		    spool_move_plan(box, s->name, s->read, &s->move);
 	}
 	return true;
-}
-
-/* What is left to do once the worker has renamed what it could. */
-static void
-publish_rest(struct daemon *d)
-{
-	struct receiver *rx = &d->rx;
-	bool unread = false;
-	size_t n = 0;
-	int rc;
-
-	for (struct staged *s = rx->current.head; s != NULL; s = s->next) {
-		if (n++ % GLANCE == 0)
-			spool_glance(d->sp);
-		rc = s->published ? 0 : publish_one(d, s);
-		if (rc < 0) {
-			publish_disk_full(d, rc);
-			return;		/* retried() goes on here */
-		}
-		unread = unread || !s->read;
-		if (s->mailbox_seq != 0 &&
-		    strcmp(s->epoch, rx->mailbox_epoch) == 0) {
-			rx->published = s->mailbox_seq;
-			rx->ack_due = true;
-		}
-	}
-	acknowledge(d);
-	d->trim_due += rx->current.count;
-	settle_soon(d);
-	batch_fini(&rx->current);
-	if (unread)
-		views_unread(d);
-	views_touch(d);
-}
-
-/* The batch is durable: show it. */
-static void
-publish_batch(struct daemon *d)
-{
-	struct receiver *rx = &d->rx;
-
-	fill_rings(d);
-	rx->moving = plan_moves(d);
-	if (rx->moving)
-		worker_start(rx->worker);
-	else
-		publish_rest(d);
 }
 
 /*
@@ -341,12 +298,73 @@ wait_for_more(struct receiver *rx)
 	return true;
 }
 
-/* The batch may be through: the next. */
+/* What a full disk kept waiting is through: on with the rest. */
 static void
-go_on(struct daemon *d)
+has_space(struct daemon *d)
 {
-	if (!d->rx.kicked && !wait_for_more(&d->rx))
+	if (!d->full)
+		receive_backlog(d);
+	if (d->full)
+		return;
+	d->rx.full_logged = false;
+	log_info("disk_has_space", NULL);
+	start_batch(d);
+	views_touch(d);
+	collect_outbox(d);
+	sender_pump(d);
+}
+
+/* What is left to do once the worker has renamed what it could. */
+static void
+publish_rest(struct daemon *d)
+{
+	struct receiver *rx = &d->rx;
+	bool unread = false;
+	size_t n = 0;
+	int rc;
+
+	for (struct staged *s = rx->current.head; s != NULL; s = s->next) {
+		if (n++ % BATCH_GLANCE == 0)
+			spool_glance(d->sp);
+		rc = s->published ? 0 : publish_one(d, s);
+		if (rc < 0) {
+			publish_disk_full(d, rc);
+			return;		/* retried() goes on here */
+		}
+		unread = unread || !s->read;
+		if (s->mailbox_seq != 0 &&
+		    strcmp(s->epoch, rx->mailbox_epoch) == 0) {
+			rx->published = s->mailbox_seq;
+			rx->ack_due = true;
+		}
+	}
+	acknowledge(d);
+	d->trim_due += rx->current.count;
+	settle_soon(d);
+	batch_fini(&rx->current);
+	if (unread)
+		views_unread(d);
+	views_touch(d);
+	if (rx->trying) {
+		rx->trying = false;
+		has_space(d);
+	} else if (!rx->kicked && !wait_for_more(rx)) {
 		start_batch(d);
+	}
+}
+
+/* The batch is durable: show it. */
+static void
+publish_batch(struct daemon *d)
+{
+	struct receiver *rx = &d->rx;
+
+	fill_rings(d);
+	rx->moving = plan_moves(d);
+	if (rx->moving)
+		worker_start(rx->worker);
+	else
+		publish_rest(d);
 }
 
 static void
@@ -381,18 +399,16 @@ synced(struct daemon *d, int result)
 	    rx->cursor_text.len;
 	buf_clear(&rx->cursor_text);
 	publish_batch(d);
-	go_on(d);
 }
 
 static void
-done(void *arg, int result)
+worked(void *arg, int result)
 {
 	struct daemon *d = arg;
 
 	if (d->rx.moving) {
 		d->rx.moving = false;
 		publish_rest(d);
-		go_on(d);
 	} else {
 		synced(d, result);
 	}
@@ -419,30 +435,18 @@ retried(void *arg)
 	struct receiver *rx = &d->rx;
 	int rc = views_probe(d);
 
-	if (daemon_disk_full(rc) || (d->over && quota_look(d))) {
-		loop_timer_set(rx->retry, RETRY_MS);
-		return;
-	}
-	if (worker_busy(rx->worker)) {
+	if (daemon_disk_full(rc) || (d->over && quota_look(d)) ||
+	    worker_busy(rx->worker)) {
 		loop_timer_set(rx->retry, RETRY_MS);
 		return;
 	}
 	d->full = false;
+	rx->trying = true;	/* until publish_rest() is through */
 	spool_glance(d->sp);
 	if (rx->cursor_text.len > 0)
 		worker_start(rx->worker);
 	else
 		publish_batch(d);
-	if (!d->full)
-		receive_backlog(d);
-	if (d->full)
-		return;
-	rx->full_logged = false;
-	log_info("disk_has_space", NULL);
-	start_batch(d);
-	views_touch(d);
-	collect_outbox(d);
-	sender_pump(d);
 }
 
 void
@@ -473,14 +477,24 @@ publish_drain(struct daemon *d)
 void
 publish_leave(struct daemon *d)
 {
-	if (d->rx.moving)
-		worker_finish(d->rx.worker);
+	if (!d->rx.moving)
+		return;
+	d->rx.stop = true;
+	worker_finish(d->rx.worker);
 }
 
 bool
 publish_holds(const struct daemon *d)
 {
-	return d->rx.next.held < d->rx.may_hold;
+	/* Elsewhere an error may show at close(), and has to be seen. */
+	return d->rx.keeps_order && d->rx.next.held < d->rx.may_hold;
+}
+
+bool
+publish_sheds(struct daemon *d)
+{
+	d->rx.may_hold = BATCH_SINGLY;
+	return batch_shed(&d->rx.next);
 }
 
 void
@@ -517,7 +531,7 @@ publish_init(struct daemon *d)
 	if (rc == 0)
 		rc = loop_timer_new(&rx->retry, d->loop, retried, d);
 	if (rc == 0)
-		rc = worker_new(&rx->worker, d->loop, job, done, d);
+		rc = worker_new(&rx->worker, d->loop, work, worked, d);
 	return rc;
 }
 

@@ -145,6 +145,14 @@ make_line(const struct verdict *v, const struct wire_msg *m, struct buf *line)
 	return rc < 0 ? rc : buf_err(line);
 }
 
+/* The line is where it belongs. */
+static void
+line_done(struct buf *line)
+{
+	if (line->cap > LINE_KEPT)
+		buf_fini(line);
+}
+
 static void
 odd(struct daemon *d, const char *what, const char *from, const char *to)
 {
@@ -276,6 +284,8 @@ stage(struct daemon *d, struct spool_box *box, const struct wire_msg *m,
 	if (rc == 0)
 		rc = spool_stage(box, s->name, s->line, s->len + 1,
 		    publish_holds(d) ? &s->fd : NULL);
+	if ((rc == -EMFILE || rc == -ENFILE) && publish_sheds(d))
+		rc = spool_stage(box, s->name, s->line, s->len + 1, NULL);
 	if (daemon_disk_full(rc) || rc == -EIO || rc == -ENOMEM) {
 		spool_glance(d->sp);	/* the next try may be much later */
 		free(s);
@@ -374,10 +384,9 @@ judge_and_stage(struct daemon *d, struct spool_box *box,
 			rc = stage(d, box, m, a, mailbox_seq, line);
 		if (rc == 0)
 			judge_staged(d, m, &v, a->own, mailbox_seq);
+		line_done(line);
 	}
 	judge_fini(&v);
-	if (line->cap > LINE_KEPT)
-		buf_fini(line);
 	return rc;
 }
 
@@ -518,6 +527,7 @@ receive_event(struct daemon *d, struct room *room, const struct wire_msg *m)
 			rc = spool_ring_add(ring, line->p, line->len);
 		room->ring_dirty = true;
 	}
+	line_done(line);
 	if (rc < 0 && rc != -ESTALE)
 		log_warn("ring", "err", ac_strerror(rc), NULL);
 	views_touch(d);

@@ -24,6 +24,7 @@
 #ifndef AC_DAEMON_STATE_H
 #define AC_DAEMON_STATE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,7 +49,8 @@
 struct receiver {
 	struct batch	 next, current;
 	struct worker	*worker;	/* syncs the batch, then the cursor */
-	bool		 moving;	/* or renames the files of a large one */
+	bool		 moving;	/* or renames the files of a large one, */
+	atomic_bool	 stop;		/* but not all of them */
 	bool		 keeps_order;	/* spool_keeps_order() */
 	size_t		 may_hold;	/* files, in one batch */
 	struct loop_timer *kick;	/* start a batch */
@@ -56,6 +58,7 @@ struct receiver {
 	size_t		 last_count;	/* of the last batch */
 	size_t		 waited;	/* count of the next as it was put off */
 	struct loop_timer *retry;	/* the disk was full */
+	bool		 trying;	/* again, with the current batch */
 	struct cursor	 cursor;	/* as in the file after this batch */
 	bool		 cursor_dirty;
 	size_t		 cursor_len;	/* of the file */
@@ -254,6 +257,8 @@ int	publish_init(struct daemon *) AC_NONNULL(1) AC_MUST_CHECK;
 void	publish_fini(struct daemon *) AC_NONNULL(1);
 /* Is the next file to be left open, for its batch to sync and close? */
 bool	publish_holds(const struct daemon *) AC_NONNULL(1);
+/* Descriptors are wanting: close those held. False: there are none. */
+bool	publish_sheds(struct daemon *) AC_NONNULL(1);
 /* A staged message, owned from here on: with the next batch. */
 void	publish_add(struct daemon *, struct staged *) AC_NONNULL(1, 2);
 /* Behind this turn of the loop: acknowledge, and start a batch. */

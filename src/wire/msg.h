@@ -227,7 +227,10 @@ int	wire_unfold(struct wire_msg *, struct wire_value *)
 int	wire_copy_without(struct buf *out, const char *text, size_t len,
 	    const enum wire_field *, size_t count)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;
-/* The same of the text that a message was read from. 0; -ENOMEM. */
+/*
+ * The same of the text that a message was read from, with success, and that
+ * is still there. 0; -ENOMEM.
+ */
 int	wire_msg_copy_without(struct buf *out, const struct wire_msg *,
 	    const enum wire_field *, size_t count)
 	    AC_NONNULL(1, 2) AC_MUST_CHECK;

@@ -11,7 +11,7 @@ import tempfile
 import pytest
 
 import harness
-from harness import FAST, Daemon, Relay, directory, lines, until
+from harness import FAST, Agent, Daemon, Relay, directory, lines, until
 
 STRACE = shutil.which("strace")
 pytestmark = pytest.mark.skipif(not STRACE, reason="needs strace")
@@ -166,6 +166,65 @@ def test_a_failed_sync_is_final_and_nothing_is_acknowledged(
     b = started(Daemon(relay.url, root=root, name="bert"))
     b.received(a.id, "kept")
     assert len(b.new(a.id)) == 1
+
+
+FLOOD = 2000
+
+
+@pytest.fixture
+def flooded(memory, started, tracing):
+    """flooded(inject): a box, while FLOOD messages come into it at once."""
+    talkers = []
+
+    def start(inject):
+        relay = started(Relay(*FAST, "--queue-max", "64M"))
+        root = memory or directory("root")
+        # Made first: only what is of interest here is slow or fails.
+        assert Daemon(relay.url, root=root, name="anna").stop() == 0
+        traced = tracing(relay.url, root, "anna", inject)
+        box = root / "daemons/anna/#general"
+        talkers.append(Agent(relay, "talker"))
+        talkers[0].join("#general")
+        until(lambda: len(members(talkers[0])) == 2, "anna to be there")
+        talkers[0].send_many({"type": "MSG", "to": "#general", "content":
+                              "m%d" % n} for n in range(FLOOD))
+        return traced, talkers[0], box
+    yield start
+    for t in talkers:
+        t.close()
+
+
+def members(talker):
+    talker.send("LIST_AGENTS", channel="#general")
+    return talker.expect("AGENTS")["list"]
+
+
+def test_a_flood_ends_where_its_box_is_taken_away(flooded):
+    """Large batches are shown by a thread that has to look, too."""
+    _, talker, box = flooded("renameat2:delay_exit=2000")
+    until(lambda: len(os.listdir(box / "new")) > 300, "300 files")
+    os.rmdir(box / "cur")
+    then = len(os.listdir(box / "new"))
+    until(lambda: members(talker) == [talker.id], "anna to have left")
+    now = len(os.listdir(box / "new"))
+    # 32 are shown per look, and what was large was a batch of hundreds.
+    assert now - then < 150, (then, now)
+
+
+def test_a_flood_is_shown_in_order_though_renames_fail(flooded):
+    traced, _, box = flooded("renameat2:error=ENOSPC:when=150..151")
+    until(lambda: len(os.listdir(box / "new")) == FLOOD,
+          lambda: "all, has %d" % len(os.listdir(box / "new")), timeout=60)
+    names = sorted(os.listdir(box / "new"))
+    assert [json.loads((box / "new" / n).read_text())["content"]
+            for n in names] == ["m%d" % n for n in range(FLOOD)]
+    shown = [os.stat(box / "new" / n).st_ctime_ns for n in names]
+    assert shown == sorted(shown)
+    events = [json.loads(line)["event"]
+              for line in open(traced.log.name).read().splitlines()]
+    assert events.count("disk_full") == events.count("disk_has_space") == 1
+    with open(box.parent / "status.json") as f:
+        assert json.load(f)["dropped"] == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a tmpfs")

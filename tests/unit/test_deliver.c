@@ -376,7 +376,7 @@ a_staged_file_is_held_for_its_sync(void **state)
 }
 
 static void
-publishing_is_done_in_steps(void **state)
+a_move_is_planned_and_then_done(void **state)
 {
 	struct spot *s = *state;
 	struct spool_box *box = spot_box(s, "#g");
@@ -385,31 +385,63 @@ publishing_is_done_in_steps(void **state)
 	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), 0);
 	assert_true(spool_move_plan(box, NAME, false, &move));
 	assert_true(spot_has(s, "#g/tmp/" NAME));
-	assert_int_equal(spool_move(&move, NAME), 0);
+	assert_int_equal(spool_move(&move, NAME, 1), 0);
 	assert_text(s, "#g/new/" NAME, TEXT);
-	assert_int_equal(spool_moved(box, NAME), 0);
 	/* Known from here on, wherever the agent has put it. */
 	assert_false(spool_move_plan(box, NAME, false, &move));
 	assert_int_equal(spool_stage(box, NAME, TEXT, LEN, NULL), -EEXIST);
-
 	/* Our own goes to cur/. */
 	assert_int_equal(spool_stage(box, "b", TEXT, LEN, NULL), 0);
 	assert_true(spool_move_plan(box, "b", true, &move));
-	assert_int_equal(spool_move(&move, "b"), 0);
+	assert_int_equal(spool_move(&move, "b", 1), 0);
 	assert_text(s, "#g/cur/b", TEXT);
-	assert_int_equal(spool_moved(box, "b"), 0);
+}
 
-	/* What a rename can't do is left to spool_publish(). */
+static void
+what_a_move_cant_do_is_published(void **state)
+{
+	struct spot *s = *state;
+	struct spool_box *box = spot_box(s, "#g");
+	struct spool_move move;
+
 	assert_int_equal(spool_stage(box, "c", TEXT, LEN, NULL), 0);
 	assert_true(spool_move_plan(box, "c", false, &move));
 	spot_put(s, "#g/new/c", "the agent's");
-	assert_int_equal(spool_move(&move, "c"), -EEXIST);
+	assert_int_equal(spool_move(&move, "c", 1), -EEXIST);
 	assert_int_equal(spool_publish(box, "c", false), 0);
 	assert_text(s, "#g/new/c", "the agent's");
 	assert_false(spot_has(s, "#g/tmp/c"));
-	assert_false(spool_move_plan(box, "../d", false, &move));
-	assert_int_equal(renameat(s->fd, "#g", s->fd, "elsewhere"), 0);
-	assert_false(spool_move_plan(box, "e", false, &move));
+
+	assert_int_equal(spool_stage(box, "d", TEXT, LEN, NULL), 0);
+	assert_true(spool_move_plan(box, "d", false, &move));
+	fault_fail("renameat2", 1, ENOSPC);
+	assert_int_equal(spool_move(&move, "d", 1), -ENOSPC);
+	fault_none();
+	assert_int_equal(spool_publish(box, "d", false), 0);
+	assert_text(s, "#g/new/d", TEXT);
+	assert_false(spool_move_plan(box, "../e", false, &move));
+}
+
+static void
+a_move_looks_whether_the_box_is_there(void **state)
+{
+	struct spot *s = *state;
+	struct spool_box *box = spot_box(s, "#g");
+	static const char *const names[] = { "a", "b", "c" };
+	struct spool_move move[3];
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(spool_stage(box, names[i], TEXT, LEN, NULL),
+		    0);
+		assert_true(spool_move_plan(box, names[i], false, &move[i]));
+	}
+	assert_int_equal(spool_move(&move[0], "a", 1), 0);
+	assert_int_equal(unlinkat(s->fd, "#g/cur", AT_REMOVEDIR), 0);
+	assert_int_equal(spool_move(&move[1], "b", 1), 0);
+	assert_int_equal(spool_move(&move[2], "c", 2), -ESTALE);
+	assert_int_equal(spool_publish(box, "c", false), -ESTALE);
+	assert_false(spool_move_plan(box, "d", false, &move[0]));
+	assert_int_equal(spot_count(s, "#g/new"), 2);
 }
 
 static void
@@ -992,7 +1024,9 @@ main(void)
 		TEST(short_writes_and_interruptions_are_ordinary),
 		TEST(a_failing_sync_is_reported),
 		TEST(a_staged_file_is_held_for_its_sync),
-		TEST(publishing_is_done_in_steps),
+		TEST(a_move_is_planned_and_then_done),
+		TEST(what_a_move_cant_do_is_published),
+		TEST(a_move_looks_whether_the_box_is_there),
 		TEST(a_file_is_extended_only_where_it_ends),
 		TEST(a_box_that_is_gone_is_stale),
 		TEST(a_box_swapped_away_takes_nothing_from_the_new_one),
