@@ -259,7 +259,10 @@ acknowledge(struct daemon *d)
 	buf_fini(&b);
 }
 
-/* Is it for the worker to publish? Then it is told what to rename. */
+/*
+ * Is it for the worker to publish? Then it is told what to rename. If a whole
+ * batch has come while it synced, all wait for the worker, not for the loop.
+ */
 static bool
 plan_moves(struct daemon *d)
 {
@@ -267,7 +270,7 @@ plan_moves(struct daemon *d)
 	struct spool_box *box;
 	size_t n = 0;
 
-	if (rx->current.count < FLOOD)
+	if (rx->current.count < FLOOD || rx->next.count >= FLOOD_BATCH)
 		return false;
 	rx->stop = false;
 	for (struct staged *s = rx->current.head; s != NULL; s = s->next) {
