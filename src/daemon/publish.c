@@ -301,12 +301,21 @@ wait_for_more(struct receiver *rx)
 	return true;
 }
 
-/* What a full disk kept waiting is through: on with the rest. */
+/* Is what a full disk kept waiting through, since retried() was last here? */
+static bool
+is_relieved(const struct daemon *d)
+{
+	const struct receiver *rx = &d->rx;
+
+	return rx->full_logged && !d->full && rx->current.head == NULL &&
+	    !worker_busy(rx->worker);
+}
+
+/* Then on with the rest. From the loop: somebody may be draining. */
 static void
 has_space(struct daemon *d)
 {
-	if (!d->full)
-		receive_backlog(d);
+	receive_backlog(d);
 	if (d->full)
 		return;
 	d->rx.full_logged = false;
@@ -348,12 +357,10 @@ publish_rest(struct daemon *d)
 	if (unread)
 		views_unread(d);
 	views_touch(d);
-	if (rx->trying) {
-		rx->trying = false;
-		has_space(d);
-	} else if (!rx->kicked && !wait_for_more(rx)) {
+	if (is_relieved(d))
+		publish_kick(d);
+	else if (!rx->kicked && !wait_for_more(rx))
 		start_batch(d);
-	}
 }
 
 /* The batch is durable: show it. */
@@ -424,6 +431,8 @@ kicked(void *arg)
 
 	spool_glance(d->sp);	/* of what this turn of the loop has staged */
 	acknowledge(d);
+	if (is_relieved(d))
+		has_space(d);
 	if (wait_for_more(&d->rx))
 		return;
 	d->rx.kicked = false;
@@ -444,7 +453,6 @@ retried(void *arg)
 		return;
 	}
 	d->full = false;
-	rx->trying = true;	/* until publish_rest() is through */
 	spool_glance(d->sp);
 	if (rx->cursor_text.len > 0)
 		worker_start(rx->worker);

@@ -58,7 +58,6 @@ struct receiver {
 	size_t		 last_count;	/* of the last batch */
 	size_t		 waited;	/* count of the next as it was put off */
 	struct loop_timer *retry;	/* the disk was full */
-	bool		 trying;	/* again, with the current batch */
 	struct cursor	 cursor;	/* as in the file after this batch */
 	bool		 cursor_dirty;
 	size_t		 cursor_len;	/* of the file */

@@ -54,9 +54,10 @@ wire_json_str(struct buf *b, const char *s, size_t len)
 	const char *end = s + len, *run = s;
 	char *at = buf_reserve(b, len + 2);
 
-	if (at != NULL && utf8_skip_plain(s, end) == end) {
+	s = utf8_skip_plain(s, end);
+	if (at != NULL && s == end) {
 		*at++ = '"';		/* most often, and in one piece */
-		memcpy(at, s, len);
+		memcpy(at, run, len);
 		memcpy(at + len, "\"", 2);
 		b->len += len + 2;
 		return;

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import harness
-from harness import Agent, Daemon, Relay, directory, fresh, lines, until
+from harness import FAST, Agent, Daemon, Relay, directory, fresh, lines, until
 
 
 def sh(command, cwd):
@@ -414,8 +414,7 @@ def test_leaving_and_joining_again(relay, anna, bert):
 
 def test_a_channel_may_be_left_in_a_flood(started):
     """Large batches are published by another thread, who is in the box."""
-    relay = started(Relay("--rate", "1e9", "--rate-burst", "1e9",
-                          "--queue-max", "64M"))
+    relay = started(Relay(*FAST, "--queue-max", "64M"))
     d = started(Daemon(relay.url, "--channels", "#stay,#leave",
                        root=directory("root"), name="anna"))
     for box in ("#stay", "#leave"):
