@@ -41,6 +41,8 @@
 
 #define READ_FDS	8		/* old segments kept open for reading */
 #define BATCH_KEPT	(1u << 20)	/* memory kept from batch to batch */
+#define ROOM_LEN	(64u << 10)	/* bytes made ready at a time, */
+#define ROOM_BATCH	1024		/* for batches of up to so many */
 
 void
 journal_seg_name(char out[JOURNAL_NAME], uint64_t start)
@@ -52,6 +54,16 @@ int
 journal_flush(int fd, bool all)
 {
 	while ((all ? fsync(fd) : fdatasync(fd)) == -1) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+int
+journal_cut(int fd, uint64_t len)
+{
+	while (ftruncate(fd, (off_t)len) == -1) {
 		if (errno != EINTR)
 			return -errno;
 	}
@@ -137,6 +149,7 @@ begin_seg(struct journal *j)
 		close(fd);
 		return rc;
 	}
+	j->room = 0;
 	rc = journal_flush(j->dir, true);
 	if (rc < 0)
 		j->dead = rc;
@@ -196,6 +209,10 @@ journal_close(struct journal *j)
 {
 	if (j == NULL)
 		return;
+	/* Else the next to open it does. */
+	if (j->dead == 0 && j->nsegs > 0 &&
+	    j->room > j->end - current(j)->start)
+		(void)journal_cut(current(j)->fd, j->end - current(j)->start);
 	for (size_t i = 0; i < j->nsegs; i++) {
 		if (j->segs[i].fd != -1 && j->segs[i].fd != j->sync_fd)
 			close(j->segs[i].fd);
@@ -271,6 +288,28 @@ journal_append(struct journal *j, uint8_t type, const struct iovec *iov,
 
 /* ---------------------------------------------------------------- commit */
 
+/*
+ * Have zeros where a few bytes, of the last segment up to len, are to go, and
+ * some more. Many are cheaper to append; and all are if there is no room.
+ */
+static void
+make_room(struct journal *j, uint64_t len)
+{
+#ifdef HAVE_FALLOCATE
+	if (len <= j->room || j->batch.len > ROOM_BATCH || j->no_room)
+		return;
+	len += ROOM_LEN;
+	if (fallocate(current(j)->fd, 0, (off_t)j->room,
+	    (off_t)(len - j->room)) == 0)
+		j->room = len;
+	else
+		j->no_room = errno == EOPNOTSUPP || errno == ENOSYS;
+#else
+	(void)j;
+	(void)len;
+#endif
+}
+
 static int
 write_batch(struct journal *j)
 {
@@ -279,6 +318,7 @@ write_batch(struct journal *j)
 	size_t done = 0;
 	ssize_t n;
 
+	make_room(j, (uint64_t)at + j->batch.len);
 	while (done < j->batch.len) {
 		n = pwrite(fd, j->batch.p + done, j->batch.len - done,
 		    at + (off_t)done);
@@ -290,11 +330,13 @@ write_batch(struct journal *j)
 		}
 		done += (size_t)n;
 	}
+	if ((uint64_t)at + done > j->room)
+		j->room = (uint64_t)at + done;
 	if (rc == 0)
 		return 0;
-	if (ftruncate(fd, at) == -1)
-		j->dead = -errno;
-	else if (done > 0)
+	j->dead = journal_cut(fd, (uint64_t)at);
+	j->room = (uint64_t)at;
+	if (j->dead == 0 && done > 0)
 		j->dead = journal_flush(fd, false);
 	return rc;
 }
@@ -307,6 +349,11 @@ rotate(struct journal *j)
 
 	if (j->end == old->start)
 		return 0;
+	/* Also what a fallocate() has left that failed half way. */
+	rc = journal_cut(fd, j->end - old->start);
+	if (rc < 0)
+		return rc;
+	j->room = j->end - old->start;
 	rc = journal_flush(fd, false);
 	if (rc < 0) {
 		j->dead = rc;

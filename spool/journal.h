@@ -14,6 +14,11 @@
  *	u8  pad[3]	0
  *	body, then zeros to a multiple of 8
  *
+ * Behind the last record of the last segment there may be zeros, room for the
+ * next ones: who overwrites them changes no file's length, and to sync that
+ * costs a journaling file system half of what it costs to append. They are cut
+ * off when the segment is left, or the journal is closed or opened.
+ *
  * The position in the checksum keeps a stale or displaced record from being
  * taken for a good one. A mark holds the position up to which the journal was
  * synced when it was written; the first append after a sync writes one. At
@@ -44,7 +49,8 @@ typedef int journal_fn(void *arg, uint8_t type, uint64_t pos, uint64_t end,
 
 struct journal_report {
 	uint64_t	records;	/* read at open, marks not counted */
-	uint64_t	cut;		/* bytes of torn tail cut off */
+	uint64_t	cut;		/* bytes of torn tail cut off, up to
+					   the zeros that end it */
 	uint64_t	damaged_at;	/* position of damage, if damaged */
 	bool		damaged;
 	/* Of journal_look() only. */

@@ -29,6 +29,9 @@ struct journal {
 	size_t		 nsegs;
 	uint64_t	 seg_len;
 	uint64_t	 end;		/* committed */
+	uint64_t	 room;		/* bytes of the last segment's file:
+					   zeros from the end on */
+	bool		 no_room;	/* this file system has no fallocate */
 	uint64_t	 synced;
 	uint64_t	 marked;	/* what the last committed mark says */
 	uint64_t	 sync_to;	/* synced when the sync under way is */
@@ -62,6 +65,9 @@ journal_crc(uint64_t pos, const uint8_t *head)
 }
 
 void	journal_seg_name(char out[JOURNAL_NAME], uint64_t start);
+
+/* Cut a segment's file to len bytes. 0 or negative. */
+int	journal_cut(int fd, uint64_t len);
 
 /* fdatasync (or fsync), again after EINTR. 0 or negative. */
 int	journal_flush(int fd, bool all);

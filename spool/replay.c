@@ -377,16 +377,49 @@ damaged(struct replay *r, uint64_t *off, uint64_t end)
 	return 0;
 }
 
-/* Cut the last segment at off: nobody relied on what is behind. */
+/* Where the zeros begin that are the end of the file; off at least. */
+static int
+find_zeros(struct view *v, uint64_t off, uint64_t *zeros)
+{
+	const uint8_t *p;
+	size_t n;
+	int rc;
+
+	for (*zeros = off; off < v->size; off += n) {
+		n = v->size - off < CHUNK ? (size_t)(v->size - off) : CHUNK;
+		rc = look(v, off, n, &p);
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			break;		/* its owner has cut it */
+		for (size_t i = n; i > 0; i--) {
+			if (p[i - 1] != 0) {
+				*zeros = off + i;
+				break;
+			}
+		}
+	}
+	return 0;
+}
+
+/*
+ * Cut the last segment at off, unless somebody relies on what is behind: 1.
+ * Room for records is cut off as well, but is no torn tail.
+ */
 static int
 cut(struct replay *r, uint64_t off)
 {
-	r->report->cut = r->v.size - off;
-	if (r->how != JOURNAL_LOOK && ftruncate(r->v.fd, (off_t)off) == -1)
-		return -errno;
+	uint64_t zeros;
+	int rc = find_zeros(&r->v, off, &zeros);
+
+	if (rc == 0 && zeros > off)
+		rc = vouched(&r->v, off);
+	if (rc != 0)
+		return rc;
+	r->report->cut = zeros - off;
 	r->v.size = off;
 	r->v.len = 0;
-	return 0;
+	return r->how != JOURNAL_LOOK ? journal_cut(r->v.fd, off) : 0;
 }
 
 static int
@@ -421,11 +454,9 @@ replay_seg(struct replay *r, uint64_t end)
 			rc = deliver(r, off, &rec);
 			off += rec.size;
 		} else if (rc >= 0) {
-			rc = end != 0 ? 1 : vouched(&r->v, off);
+			rc = end != 0 ? 1 : cut(r, off);
 			if (rc == 1)
 				rc = damaged(r, &off, end);
-			else if (rc == 0)
-				rc = cut(r, off);
 		}
 		if (rc < 0)
 			return rc;
@@ -479,6 +510,7 @@ journal_replay(struct journal *j, enum journal_how how, journal_fn *fn,
 		if (rc == 0 && keep) {
 			seg->fd = r.v.fd;
 			j->end = seg->start + r.v.size;
+			j->room = r.v.size;
 		} else if (r.v.fd != -1) {
 			close(r.v.fd);
 		}

@@ -31,13 +31,16 @@ static struct {
 	size_t		 short_max;
 } fault;
 
-/* Files by their last component, and how much of them was synced. */
+/*
+ * Files by their last component, and how much of them was synced: of the
+ * file, and of it to where there is nothing but zeros, room for more.
+ */
 #define SEG_NAME 16
 static struct {
 	int	 n;
 	struct {
 		char	 name[SEG_NAME + 1];
-		off_t	 len;
+		off_t	 len, used;
 	}	 file[256];
 } *synced;
 
@@ -108,6 +111,23 @@ before(const char *call, bool writes)
 
 CALL(int, ftruncate, (int fd, off_t len), (fd, len))
 
+static off_t
+used_of(int fd, off_t len)
+{
+	off_t used = 0;
+	char *p;
+
+	if (len == 0)
+		return 0;
+	p = mmap(NULL, (size_t)len, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return 0;
+	for (used = len; used > 0 && p[used - 1] == 0; used--)
+		;
+	munmap(p, (size_t)len);
+	return used;
+}
+
 static void
 note_sync(int fd)
 {
@@ -134,6 +154,7 @@ note_sync(int fd)
 		synced->n++;
 	strcpy(synced->file[i].name, name + 1);
 	synced->file[i].len = st.st_size;
+	synced->file[i].used = used_of(fd, st.st_size);
 }
 
 #define SYNC(name) \
@@ -152,6 +173,8 @@ SYNC(fdatasync)
 CALL(int, syncfs, (int fd), (fd))
 CALL(int, sync_file_range, (int fd, off_t at, off_t len, unsigned fl),
     (fd, at, len, fl))
+CALL(int, fallocate, (int fd, int mode, off_t at, off_t len),
+    (fd, mode, at, len))
 CALL(int, mkdirat, (int dir, const char *p, mode_t mode), (dir, p, mode))
 CALL(int, linkat, (int d, const char *p, int e, const char *q, int fl),
     (d, p, e, q, fl))
@@ -276,15 +299,18 @@ fault_cut(int dir)
 
 	assert_non_null(d);
 	while ((de = readdir(d)) != NULL) {
-		off_t len = 0;
+		off_t len = 0, used = 0;
 
 		if (strlen(de->d_name) != SEG_NAME)
 			continue;
 		for (int i = 0; i < synced->n; i++)
-			if (strcmp(synced->file[i].name, de->d_name) == 0)
+			if (strcmp(synced->file[i].name, de->d_name) == 0) {
 				len = synced->file[i].len;
+				used = synced->file[i].used;
+			}
 		fd = __real_openat(dir, de->d_name, O_WRONLY);
 		assert_true(fd >= 0);
+		assert_int_equal(__real_ftruncate(fd, used), 0);
 		assert_int_equal(__real_ftruncate(fd, len), 0);
 		close(fd);
 	}

@@ -5,6 +5,7 @@ LDFLAGS_FAULT = $(AM_LDFLAGS) -Wl,--wrap=openat,--wrap=syscall \
 	-Wl,--wrap=ftruncate,--wrap=fsync,--wrap=fdatasync \
 	-Wl,--wrap=mkdirat,--wrap=linkat,--wrap=syncfs \
 	-Wl,--wrap=sync_file_range \
+	-Wl,--wrap=fallocate \
 	-Wl,--wrap=unlinkat,--wrap=renameat,--wrap=renameat2
 
 check_PROGRAMS += %D%/test_journal

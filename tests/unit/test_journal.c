@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -495,8 +496,7 @@ a_failed_commit_leaves_nothing(void **state)
 	off_t size;
 
 	commit_each(j, 0, 10);
-	size = file_size(*state, FIRST_SEG);
-	assert_int_equal(size, journal_end(j));
+	size = (off_t)journal_end(j);
 	for (int i = 10; i < 20; i++)
 		append(j, i);
 	fault_fail("pwrite", 1, ENOSPC);
@@ -510,6 +510,75 @@ a_failed_commit_leaves_nothing(void **state)
 	j = open_journal(*state, SEG_BIG, &s);
 	assert_seen(&s, 0, 12);
 	journal_close(j);
+}
+
+/*
+ * The bytes made ready for what is to come are no torn tail, but no records
+ * either; and a file system without them does as well.
+ */
+static void
+room_for_more_is_no_torn_tail(void **state)
+{
+	struct jdir *d = *state;
+	struct journal_report rep;
+	struct seen s;
+	struct journal *j;
+	off_t end;
+	pid_t pid;
+
+	for (int first = 0; first < 30; first += 10) {
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {		/* dies without closing it */
+			j = open_journal(d, SEG_BIG, &s);
+			if (first == 20)
+				fault_fail("fallocate", 0, EOPNOTSUPP);
+			commit_each(j, first, 10);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		memset(&s, 0, sizeof(s));
+		assert_int_equal(journal_look(d->fd, see, &s, &rep), 0);
+		assert_seen(&s, 0, (size_t)first + 10);
+		assert_int_equal(rep.cut, 0);
+		end = (off_t)s.end;
+#ifdef HAVE_FALLOCATE
+		assert_true(first == 20 || file_size(d, FIRST_SEG) > end);
+#endif
+		memset(&s, 0, sizeof(s));
+		assert_int_equal(journal_open(&j, d->fd, SEG_BIG, false, see,
+		    &s, &rep), 0);
+		assert_seen(&s, 0, (size_t)first + 10);
+		assert_int_equal(rep.cut, 0);
+		assert_int_equal(file_size(d, FIRST_SEG), end);
+		journal_close(j);
+	}
+}
+
+/* Whoever leaves a segment, or closes the journal, takes the room with him. */
+static void
+room_for_more_goes_with_its_owner(void **state)
+{
+	struct jdir *d = *state;
+	struct seen s;
+	struct journal *j = open_journal(d, SEG_BIG, &s);
+	char name[17];
+	uint64_t first;
+
+	commit_each(j, 0, 10);
+	first = journal_end(j);
+	assert_int_equal(journal_rotate(j), 0);
+	assert_int_equal(file_size(d, FIRST_SEG), first);
+	commit_each(j, 10, 10);
+	snprintf(name, sizeof(name), "%016" PRIx64, first);
+#ifdef HAVE_FALLOCATE
+	assert_true((uint64_t)file_size(d, name) > journal_end(j) - first);
+#endif
+	first = journal_end(j) - first;
+	journal_close(j);
+	assert_int_equal(file_size(d, name), first);
+	journal_close(open_journal(d, SEG_BIG, &s));
+	assert_seen(&s, 0, 20);
 }
 
 static void
@@ -611,6 +680,22 @@ copy_file(int from, const char *name, int to, off_t len)
 	free(p);
 }
 
+/* What of the file's last bytes from at on isn't zeros up to its end. */
+static uint64_t
+torn_bytes(int dir, const char *name, uint64_t at)
+{
+	int fd = openat(dir, name, O_RDONLY);
+	uint64_t used = at;
+	uint8_t b;
+
+	assert_true(fd >= 0);
+	for (uint64_t i = at; pread(fd, &b, 1, (off_t)i) == 1; i++)
+		if (b != 0)
+			used = i + 1;
+	close(fd);
+	return used - at;
+}
+
 static void
 cuts_a_torn_tail_of_every_length(void **state)
 {
@@ -629,7 +714,7 @@ cuts_a_torn_tail_of_every_length(void **state)
 
 	torn.fd = fault_dir(torn.path);
 	for (off_t len = 0; len <= size; len++) {
-		uint64_t keep = 0;
+		uint64_t keep = 0, torn_len;
 		size_t count = 0;
 
 		while (count + 1 < whole.count &&
@@ -640,13 +725,14 @@ cuts_a_torn_tail_of_every_length(void **state)
 		else if (count == 0 && len >= (off_t)whole.pos[0])
 			keep = whole.pos[0];	/* the mark at 0 */
 		copy_file(d->fd, FIRST_SEG, torn.fd, len);
+		torn_len = torn_bytes(torn.fd, FIRST_SEG, keep);
 		memset(&s, 0, sizeof(s));
 		assert_int_equal(journal_open(&j, torn.fd, SEG_BIG, false,
 		    see, &s, &report), 0);
 		assert_int_equal(s.count, count);
 		assert_int_equal(report.records, count);
 		assert_int_equal(journal_end(j), keep);
-		assert_int_equal(report.cut, (uint64_t)len - keep);
+		assert_int_equal(report.cut, torn_len);
 		assert_false(report.damaged);
 		commit_each(j, 1000, 1);
 		journal_close(j);
@@ -752,7 +838,7 @@ tells_damage_from_a_torn_tail(void **state)
 	hurt.fd = fault_dir(hurt.path);
 	for (off_t at = 0; at < size; at++) {
 		size_t i = 0, len;
-		uint64_t start, pos;
+		uint64_t start, pos, torn;
 		char body[128];
 
 		copy_file(d->fd, FIRST_SEG, hurt.fd, size);
@@ -767,6 +853,7 @@ tells_damage_from_a_torn_tail(void **state)
 			len = 8;
 		}
 		pos = start + 12 + len;
+		torn = torn_bytes(hurt.fd, FIRST_SEG, start);
 		memset(&s, 0, sizeof(s));
 		if ((uint64_t)at >= pos) {	/* zeros that nobody reads */
 			journal_close(open_journal(&hurt, SEG_BIG, &s));
@@ -777,7 +864,7 @@ tells_damage_from_a_torn_tail(void **state)
 			assert_int_equal(journal_open(&j, hurt.fd, SEG_BIG,
 			    false, see, &s, &rep), 0);
 			assert_int_equal(journal_end(j), start);
-			assert_int_equal(rep.cut, (uint64_t)size - start);
+			assert_int_equal(rep.cut, torn);
 			assert_false(rep.damaged);
 			journal_close(j);
 			continue;
@@ -1071,7 +1158,7 @@ static void
 survives_an_error_of_every_call(void **state)
 {
 	static const char *const calls[] = { "openat", "pwrite", "fdatasync",
-	    "fsync", "unlinkat", "ftruncate" };
+	    "fsync", "unlinkat", "ftruncate", "fallocate" };
 	struct told t = { .d = *state };
 
 	for (size_t c = 0; c < AC_COUNTOF(calls); c++) {
@@ -1105,6 +1192,8 @@ main(void)
 		T(a_failed_sync_at_rotation_is_final),
 		T(survives_short_writes),
 		T(a_failed_commit_leaves_nothing),
+		T(room_for_more_is_no_torn_tail),
+		T(room_for_more_goes_with_its_owner),
 		T(a_commit_that_can_not_be_cut_back_is_the_last),
 		T(waits_for_room_on_a_full_disk),
 		T(refuses_files_that_are_not_ours),
