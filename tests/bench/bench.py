@@ -30,8 +30,10 @@ BIN = pathlib.Path(os.environ.get("BENCH_BIN", HERE))
 LIFTED = ("--rate", "1e9", "--rate-burst", "1e9", "--max-unidentified", "0",
           "--queue-max", "256M")
 COUNT = {"parts": 6000, "wire": 200000, "journal": 100000, "end": 300,
-         "receive": 9000, "commands": 20, "send": 100}
+         "receive": 7500, "commands": 20, "send": 100}
 MANY = 10000
+BARE = "bare write and rename"
+FLOODED = ["#bench%d" % i for i in range(4)]
 MEMBERS = (10, 30, 100, 300, 1000)
 IDLE = (0, 1000, 3000, 10000)
 
@@ -62,7 +64,7 @@ def files(where, scale):
         here = where / part
         here.mkdir()
         out.update(lines_of([BIN / "parts", part, here, n]))
-    bare = out["bare write and rename"][0]
+    bare = out[BARE][0]
     out["spool delivery / bare"] = (out["spool delivery"][0] / bare, "")
     out["spool delivery without sync / bare"] = (
         out["spool delivery without sync"][0] / bare, "")
@@ -104,10 +106,11 @@ def pair(where):
                    for name in ("a", "b")]
 
 
-def box_of(daemon, sub="new"):
-    box = daemon.box("#bench")
+def box_of(daemon, channel="#bench"):
+    """Its new/, once it is there."""
+    box = daemon.box(channel)
     harness.until(lambda: (box / "out").is_dir(), "the channel's directory")
-    return box / sub
+    return box / "new"
 
 
 def append(daemon, text):
@@ -159,39 +162,45 @@ def last_file(box, text):
 
 
 def receive(where, scale):
-    """A flood on the channel: how fast it becomes files.
+    """A flood, one channel after the other: how fast it becomes files.
 
     The daemon is stopped while it is said, so that neither who says it nor
-    the relay is measured."""
-    n = min(max(200, int(COUNT["receive"] * scale)), MANY)
-    bare = where / "bare"
-    bare.mkdir()
-    out = lines_of([BIN / "parts", "bare", bare, n])
+    the relay is measured. One channel would not do: in a box with more than
+    MANY unread the daemon archives the oldest."""
+    each = min(max(100, int(COUNT["receive"] * scale)), MANY)
+    n, bare_s = each * len(FLOODED), 0
+    for name in FLOODED:
+        bare = where / ("bare-" + name[1:])
+        bare.mkdir()
+        rate, unit = lines_of([BIN / "parts", "bare", bare, each])[BARE]
+        bare_s += each / rate
+    out = {BARE: (n / bare_s, unit)}
     relay = harness.Relay(*LIFTED)
-    b = harness.Daemon(relay.url, "--channels", "#bench", root=where / "b",
-                       name="b")
-    new = box_of(b)
+    b = harness.Daemon(relay.url, "--channels", ",".join(FLOODED),
+                       root=where / "b", name="b")
+    news = [box_of(b, name) for name in FLOODED]
     try:
         talker = harness.Agent(relay, "talker")
-        talker.join("#bench")
+        for name in FLOODED:
+            talker.join(name)
         os.kill(b.pid, signal.SIGSTOP)
-        talker.send_many({"type": "MSG", "to": "#bench", "content":
+        talker.send_many({"type": "MSG", "to": FLOODED[i // each], "content":
                           "number %d %s" % (i, "x" * 120)} for i in range(n))
         talker.send("PING")
         talker.expect("PONG")       # the relay has it all
         before_s, began = processor_s(b.pid), time.monotonic()
         os.kill(b.pid, signal.SIGCONT)
-        last = harness.until(lambda: last_file(new.parent, "number %d " %
+        last = harness.until(lambda: last_file(news[-1].parent, "number %d " %
                                                (n - 1)),
                              "the last", timeout=120)
         harness.until(last.exists, "its file", every=0.001)
         took = time.monotonic() - began
-        assert len(os.listdir(new)) == n
+        assert [len(os.listdir(new)) for new in news] == [each] * len(news)
         spent_s = processor_s(b.pid) - before_s
         talker.close()
         out["messages to files, sustained"] = (n / took, "/s")
         out["sustained / bare"] = (
-            n / took / out["bare write and rename"][0], "")
+            n / took / out[BARE][0], "")
         out["daemon's processor per message"] = (spent_s / n * 1e6, "us")
         with open("/proc/%d/statm" % b.pid, encoding="ascii") as f:
             pages = int(f.read().split()[1])
