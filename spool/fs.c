@@ -446,7 +446,7 @@ by_name(const void *a, const void *b)
 }
 
 int
-fs_opendir(int dir, DIR **out)
+spool_opendir(int dir, DIR **out)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
 
@@ -466,7 +466,7 @@ read_names(int dir, enum fs_kind kind, struct spool_names *l)
 {
 	struct dirent *de;
 	DIR *d;
-	int rc = fs_opendir(dir, &d);
+	int rc = spool_opendir(dir, &d);
 
 	if (rc < 0)
 		return rc;

@@ -82,9 +82,6 @@ int	fs_replace(int dir, const char *name, const void *, size_t len,
 /* Remove what a crash left of replacements. Only for who holds the lock. */
 void	fs_sweep(int dir);
 
-/* A directory's entries; dir's own position isn't moved. closedir() it. */
-int	fs_opendir(int dir, DIR **out) AC_NONNULL(2) AC_MUST_CHECK;
-
 /* Names in a directory, in strcmp() order. */
 enum fs_kind {
 	FS_FILES,	/* regular, not starting with a dot */

@@ -115,7 +115,7 @@ list_segs(struct journal *j)
 	struct dirent *de;
 	uint64_t start;
 	DIR *d;
-	int rc = fs_opendir(j->dir, &d);
+	int rc = spool_opendir(j->dir, &d);
 
 	if (rc < 0)
 		return rc;

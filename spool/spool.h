@@ -55,6 +55,7 @@
 #ifndef AC_SPOOL_SPOOL_H
 #define AC_SPOOL_SPOOL_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -83,6 +84,8 @@
  * spool_slurp		append the content to out; -EFBIG beyond max bytes;
  *			-ELOOP, -EINVAL for what isn't a regular file of ours
  * spool_subdir		open (made if create) a directory; *fd is the caller's
+ * spool_opendir	a directory's entries, of which dir's own position knows
+ *			nothing; *out is the caller's to closedir()
  */
 int	spool_replace(int dir, const char *name, const void *, size_t len,
 	    bool durable) AC_NONNULL(2) AC_MUST_CHECK;
@@ -92,6 +95,7 @@ int	spool_slurp(int dir, const char *name, size_t max, struct buf *out)
 	    AC_NONNULL(2, 4) AC_MUST_CHECK;
 int	spool_subdir(int dir, const char *name, bool create, int *fd)
 	    AC_NONNULL(2, 4) AC_MUST_CHECK;
+int	spool_opendir(int dir, DIR **out) AC_NONNULL(2) AC_MUST_CHECK;
 
 /*
  * A path component that may come from the network: 1 to 100 bytes of

@@ -37,7 +37,7 @@ add_up(int dir, int depth, uint64_t *bytes)
 {
 	struct dirent *de;
 	DIR *d;
-	int rc = fs_opendir(dir, &d);
+	int rc = spool_opendir(dir, &d);
 
 	if (rc < 0)
 		return rc;

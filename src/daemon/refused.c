@@ -12,11 +12,9 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "daemon/outcome.h"
@@ -84,20 +82,14 @@ int
 refused_settle(struct daemon *d)
 {
 	struct dirent *de;
-	int fd, rc = 0;
 	DIR *dir;
+	int rc;
 
 	if (spool_queue_count(d->tx.queue) == 0)
 		return 0;
-	fd = openat(d->failed_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1)
-		return -errno;
-	dir = fdopendir(fd);
-	if (dir == NULL) {
-		rc = -errno;
-		close(fd);
+	rc = spool_opendir(d->failed_dir, &dir);
+	if (rc < 0)
 		return rc;
-	}
 	while (rc == 0 && (errno = 0, de = readdir(dir)) != NULL)
 		rc = settle_one(d, de->d_name);
 	if (rc == 0)

@@ -28,6 +28,7 @@
 #include "daemon/trust.h"
 #include "ident/ident.h"
 #include "ledger/ledger.h"
+#include "spool/crc32c.h"
 
 #define FILE_MAX	(256 << 10)
 #define RECEIPTS_MAX	(256u << 20)
@@ -38,7 +39,7 @@
 struct deals {
 	struct rating_book *book;
 	size_t		 used;		/* bytes that are in the book */
-	char		 hash[65];	/* of them */
+	uint32_t	 crc;		/* of them */
 	unsigned	 written;	/* files, since the last trim */
 };
 
@@ -330,29 +331,24 @@ read_receipts(struct daemon *d)
 {
 	struct deals *deals = d->deals;
 	struct buf all = BUF_INIT;
-	char hash[65];
 	size_t used;
 	int rc = spool_slurp(d->root, "receipts.jsonl", RECEIPTS_MAX, &all);
 
 	if (rc == 0 && all.len == 0)
 		rc = -ENOENT;
-	if (rc == 0 && deals->book != NULL && all.len >= deals->used) {
-		ident_sha256(all.p, deals->used, hash);
-		if (strcmp(hash, deals->hash) != 0) {
-			rating_book_free(deals->book);
-			deals->book = NULL;
-		}
-	}
-	if (rc == 0 && (deals->book == NULL || all.len < deals->used)) {
+	if (rc == 0 && (deals->book == NULL || all.len < deals->used ||
+	    crc32c(0, all.p, deals->used) != deals->crc)) {
 		rating_book_free(deals->book);
+		deals->book = NULL;
 		deals->used = 0;
+		deals->crc = 0;
 		rc = rating_book_new(&deals->book, false);
 	}
 	if (rc == 0) {
 		rc = rating_book_add_lines(deals->book, all.p + deals->used,
 		    all.len - deals->used, &used);
+		deals->crc = crc32c(deals->crc, all.p + deals->used, used);
 		deals->used += used;
-		ident_sha256(all.p, deals->used, deals->hash);
 	}
 	buf_fini(&all);
 	return rc;

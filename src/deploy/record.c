@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,20 +202,13 @@ by_time(const void *a, const void *b)
 static int
 read_list(int dir, struct list *l)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct deploy_record rec;
 	struct dirent *de;
-	int rc = 0;
 	DIR *d;
+	int rc = spool_opendir(dir, &d);
 
-	if (fd == -1)
-		return -errno;
-	d = fdopendir(fd);
-	if (d == NULL) {
-		rc = -errno;
-		close(fd);
+	if (rc < 0)
 		return rc;
-	}
 	while (rc == 0 && (errno = 0, de = readdir(d)) != NULL) {
 		if (!is_record(de->d_name))
 			continue;
