@@ -4,8 +4,9 @@
  * What a crash can leave, and why it does no harm
  *
  *	commit		kill -9: a prefix of the batch; power cut: any mix of
- *			its pages. Nobody was told that it is synced; replay.c
- *			cuts at the first bad record.
+ *			its pages, with zeros for the others. Nobody was told
+ *			that it is synced; replay.c cuts at the first bad
+ *			record. What was made ready for more is zeros as well.
  *	failed commit	cut back at once, and synced: else bytes of it could
  *			come back behind the record that takes its place, and
  *			with the right position they would be believed.
@@ -289,8 +290,9 @@ journal_append(struct journal *j, uint8_t type, const struct iovec *iov,
 /* ---------------------------------------------------------------- commit */
 
 /*
- * Have zeros where a few bytes, of the last segment up to len, are to go, and
- * some more. Many are cheaper to append; and all are if there is no room.
+ * Before a small batch that ends len bytes into the last segment: make zeros
+ * ready for it to overwrite, and for others to come. A large one is cheaper
+ * to append; and if there can be no zeros, so are all.
  */
 static void
 make_room(struct journal *j, uint64_t len)
@@ -300,10 +302,11 @@ make_room(struct journal *j, uint64_t len)
 		return;
 	len += ROOM_LEN;
 	if (fallocate(current(j)->fd, 0, (off_t)j->room,
-	    (off_t)(len - j->room)) == 0)
-		j->room = len;
-	else
+	    (off_t)(len - j->room)) == -1)
 		j->no_room = errno == EOPNOTSUPP || errno == ENOSYS;
+	/* Or else the file may have got some: it is asked once, and cut. */
+	if (!j->no_room)
+		j->room = len;
 #else
 	(void)j;
 	(void)len;

@@ -29,8 +29,8 @@ struct journal {
 	size_t		 nsegs;
 	uint64_t	 seg_len;
 	uint64_t	 end;		/* committed */
-	uint64_t	 room;		/* bytes of the last segment's file:
-					   zeros from the end on */
+	uint64_t	 room;		/* bytes of the last segment that the
+					   file has or was asked to have */
 	bool		 no_room;	/* this file system has no fallocate */
 	uint64_t	 synced;
 	uint64_t	 marked;	/* what the last committed mark says */

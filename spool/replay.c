@@ -8,6 +8,9 @@
  * "synced up to beyond this"; and in any segment but the last, the mere
  * existence of the next one (journal.c syncs before it rotates).
  *
+ * Zeros at the end of the last segment are neither: journal.c made them ready
+ * for records to come.
+ *
  * To look for the next good record behind bad bytes is to try every multiple
  * of 8. A body can't play a record there unless it holds zero bytes and knows
  * its own position; the texts that we keep have no zero bytes.
@@ -43,6 +46,7 @@ struct view {
 	size_t		 len;	/* bytes in p */
 	uint64_t	 off;	/* where in the file they are from */
 	uint64_t	 size;	/* of the file */
+	uint64_t	 used;	/* of it, to where it ends in zeros */
 	uint64_t	 base;	/* position of its first byte */
 	int		 fd;
 };
@@ -185,7 +189,7 @@ vouched(struct view *v, uint64_t off)
 	uint64_t at = off + 8;
 	int rc;
 
-	while ((rc = find_good(v, &at, v->size, &rec)) == 1) {
+	while ((rc = find_good(v, &at, v->used, &rec)) == 1) {
 		uint64_t value = mark_value(&rec);
 
 		if (value > v->base + off && value <= v->base + at)
@@ -287,7 +291,7 @@ copy_mended(struct view *v, int fd, uint64_t end)
 			return rc;
 		off = next;
 	}
-	return ftruncate(fd, (off_t)off) == -1 ? -errno : 0;
+	return journal_cut(fd, off);
 }
 
 /* Keep the damaged file under a name of its own, for ever. */
@@ -347,7 +351,7 @@ mend(struct replay *r, uint64_t end)
 	}
 	close(r->v.fd);
 	r->v.fd = fd;
-	r->v.size = (uint64_t)st.st_size;
+	r->v.size = r->v.used = (uint64_t)st.st_size;
 	r->v.len = 0;
 	return journal_flush(dir, true);
 }
@@ -377,46 +381,14 @@ damaged(struct replay *r, uint64_t *off, uint64_t end)
 	return 0;
 }
 
-/* Where the zeros begin that are the end of the file; off at least. */
-static int
-find_zeros(struct view *v, uint64_t off, uint64_t *zeros)
-{
-	const uint8_t *p;
-	size_t n;
-	int rc;
-
-	for (*zeros = off; off < v->size; off += n) {
-		n = v->size - off < CHUNK ? (size_t)(v->size - off) : CHUNK;
-		rc = look(v, off, n, &p);
-		if (rc < 0)
-			return rc;
-		if (rc == 0)
-			break;		/* its owner has cut it */
-		for (size_t i = n; i > 0; i--) {
-			if (p[i - 1] != 0) {
-				*zeros = off + i;
-				break;
-			}
-		}
-	}
-	return 0;
-}
-
 /*
- * Cut the last segment at off, unless somebody relies on what is behind: 1.
- * Room for records is cut off as well, but is no torn tail.
+ * Cut the last segment at off: nobody relied on what is behind. Zeros at its
+ * end are no torn tail, but room for records.
  */
 static int
 cut(struct replay *r, uint64_t off)
 {
-	uint64_t zeros;
-	int rc = find_zeros(&r->v, off, &zeros);
-
-	if (rc == 0 && zeros > off)
-		rc = vouched(&r->v, off);
-	if (rc != 0)
-		return rc;
-	r->report->cut = zeros - off;
+	r->report->cut = r->v.used > off ? r->v.used - off : 0;
 	r->v.size = off;
 	r->v.len = 0;
 	return r->how != JOURNAL_LOOK ? journal_cut(r->v.fd, off) : 0;
@@ -454,9 +426,11 @@ replay_seg(struct replay *r, uint64_t end)
 			rc = deliver(r, off, &rec);
 			off += rec.size;
 		} else if (rc >= 0) {
-			rc = end != 0 ? 1 : cut(r, off);
+			rc = end != 0 ? 1 : vouched(&r->v, off);
 			if (rc == 1)
 				rc = damaged(r, &off, end);
+			else if (rc == 0)
+				rc = cut(r, off);
 		}
 		if (rc < 0)
 			return rc;
@@ -464,6 +438,32 @@ replay_seg(struct replay *r, uint64_t end)
 	/* More than fits before the next one: looked at, no record is lost. */
 	if (end != 0 && r->v.size > end && r->how != JOURNAL_LOOK)
 		return damaged(r, &off, end);
+	return 0;
+}
+
+/*
+ * To where the file was written, before its records are read: what its owner,
+ * if he is at work, writes later vouches for nothing that we took for room.
+ */
+static int
+measure(struct view *v)
+{
+	const uint8_t *p;
+	size_t n, i;
+	int rc;
+
+	for (v->used = v->size; v->used > 0; v->used -= n) {
+		n = v->used < CHUNK ? (size_t)v->used : CHUNK;
+		rc = look(v, v->used - n, n, &p);
+		if (rc < 0)
+			return rc;
+		for (i = rc == 1 ? n : 0; i > 0 && p[i - 1] == 0; i--)
+			;
+		if (i > 0) {
+			v->used -= n - i;
+			break;
+		}
+	}
 	return 0;
 }
 
@@ -485,7 +485,7 @@ view_seg(struct replay *r, const struct journal_seg *seg)
 	r->v.base = seg->start;
 	r->v.len = 0;
 	r->v.size = (uint64_t)st.st_size;
-	return 0;
+	return measure(&r->v);
 }
 
 int

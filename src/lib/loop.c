@@ -153,6 +153,7 @@ loop_new(struct loop **out, const char *url, const char *ca_file)
 	l->protocols[0].callback = watch_callback;
 	l->protocols[1] = conn_protocol;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a write fails instead */
 	lws_set_log_level(LLL_ERR, log_nowhere);
 	memset(&info, 0, sizeof(info));
 	info.port = CONTEXT_PORT_NO_LISTEN;

@@ -125,6 +125,7 @@ signals_open(struct loop_ctx *l)
 	for (size_t i = 0; i < AC_COUNTOF(sigs); i++)
 		sigaction(sigs[i], &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a write fails instead */
 	return 0;
 }
 
