@@ -77,9 +77,13 @@ class Image:
         until(gone, "the image to be unmounted")
 
         def free():
-            # Other mount namespaces may still be on their way out.
-            sh("losetup", "-d", self.loop)
-            return not sh("losetup", "-j", str(self.file)).strip()
+            # Other mount namespaces may still be on their way out: then it
+            # is freed with the last of them, at any time.
+            if sh("losetup", "-j", str(self.file)).strip():
+                subprocess.run(["losetup", "-d", self.loop], check=False,
+                               stderr=subprocess.DEVNULL)
+                return False
+            return True
         until(free, "the loop device to be free")
 
     def cut(self):
