@@ -90,6 +90,20 @@ add_seg(struct journal *j, uint64_t start, int fd)
 	return 0;
 }
 
+/* Let the last segment's file end with its last record. */
+static int
+drop_room(struct journal *j)
+{
+	uint64_t len = j->end - current(j)->start;
+	int rc = 0;
+
+	if (j->room > len)
+		rc = journal_cut(current(j)->fd, len);
+	if (rc == 0)
+		j->room = len;
+	return rc;
+}
+
 /* ------------------------------------------------------------------ open */
 
 static bool
@@ -210,10 +224,9 @@ journal_close(struct journal *j)
 {
 	if (j == NULL)
 		return;
-	/* Else the next to open it does. */
-	if (j->dead == 0 && j->nsegs > 0 &&
-	    j->room > j->end - current(j)->start)
-		(void)journal_cut(current(j)->fd, j->end - current(j)->start);
+	/* If that fails, the next to open it does it. */
+	if (j->dead == 0 && j->room > 0)
+		(void)drop_room(j);
 	for (size_t i = 0; i < j->nsegs; i++) {
 		if (j->segs[i].fd != -1 && j->segs[i].fd != j->sync_fd)
 			close(j->segs[i].fd);
@@ -352,11 +365,9 @@ rotate(struct journal *j)
 
 	if (j->end == old->start)
 		return 0;
-	/* Also what a fallocate() has left that failed half way. */
-	rc = journal_cut(fd, j->end - old->start);
+	rc = drop_room(j);
 	if (rc < 0)
 		return rc;
-	j->room = j->end - old->start;
 	rc = journal_flush(fd, false);
 	if (rc < 0) {
 		j->dead = rc;

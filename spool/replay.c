@@ -484,8 +484,8 @@ view_seg(struct replay *r, const struct journal_seg *seg)
 	r->v.fd = fd;
 	r->v.base = seg->start;
 	r->v.len = 0;
-	r->v.size = (uint64_t)st.st_size;
-	return measure(&r->v);
+	r->v.size = r->v.used = (uint64_t)st.st_size;
+	return 0;
 }
 
 int
@@ -502,6 +502,8 @@ journal_replay(struct journal *j, enum journal_how how, journal_fn *fn,
 		bool keep = last && how != JOURNAL_LOOK;
 
 		rc = view_seg(&r, seg);
+		if (rc == 0 && last)
+			rc = measure(&r.v);
 		if (rc == 0)
 			rc = replay_seg(&r, last ? 0 : seg[1].start -
 			    seg->start);

@@ -199,8 +199,7 @@ def receive(where, scale):
         spent_s = processor_s(b.pid) - before_s
         talker.close()
         out["messages to files, sustained"] = (n / took, "/s")
-        out["sustained / bare"] = (
-            n / took / out[BARE][0], "")
+        out["sustained / bare"] = (n / took / out[BARE][0], "")
         out["daemon's processor per message"] = (spent_s / n * 1e6, "us")
         with open("/proc/%d/statm" % b.pid, encoding="ascii") as f:
             pages = int(f.read().split()[1])

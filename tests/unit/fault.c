@@ -111,8 +111,8 @@ before(const char *call, bool writes)
 
 CALL(int, ftruncate, (int fd, off_t len), (fd, len))
 
-static off_t
-used_of(int fd, off_t len)
+off_t
+fault_used(int fd, off_t len)
 {
 	off_t used = 0;
 	char *p;
@@ -154,7 +154,7 @@ note_sync(int fd)
 		synced->n++;
 	strcpy(synced->file[i].name, name + 1);
 	synced->file[i].len = st.st_size;
-	synced->file[i].used = used_of(fd, st.st_size);
+	synced->file[i].used = fault_used(fd, st.st_size);
 }
 
 #define SYNC(name) \

@@ -44,6 +44,8 @@ void	fault_each(void (*prepare)(void *), int (*step)(void *),
  * too; the directory must be the only one.
  */
 void	fault_note_syncs(void);
+/* Of len bytes of a file, those before the zeros that end it. */
+off_t	fault_used(int fd, off_t len);
 void	fault_cut(int dir);
 
 /* Append to a file, made if need be, whatever else fails. */
